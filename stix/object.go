@@ -1,0 +1,18 @@
+package stix
+
+// Object is one STIX Object: its bytes as received and the common properties that an exchange decides by.
+type Object struct {
+	// Raw is the object as received; only whitespace outside strings may be gone.
+	Raw          []byte
+	Type         string
+	ID           Identifier
+	SpecVersion  string // "2.1" where an SCO omits it
+	Created      Timestamp
+	Modified     Timestamp
+	CreatedByRef Identifier
+	Revoked      bool
+	// MarkingRefs are the ids in object_marking_refs and in granular_markings, in order of appearance.
+	MarkingRefs []Identifier
+	// DefinitionType is that of a marking-definition ("statement", "tlp"), else "".
+	DefinitionType string
+}

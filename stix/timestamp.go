@@ -1,0 +1,7 @@
+package stix
+
+// Timestamp is a STIX timestamp (§2.16): the text as received, and a key that orders instants at any precision.
+type Timestamp struct {
+	text string
+	key  string
+}

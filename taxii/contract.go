@@ -1,0 +1,202 @@
+package taxii
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/skjold-exchange/skjold/stix"
+)
+
+// Errors that the contracts return; everything else is an internal error.
+var (
+	// ErrNotFound: there is no such collection, object or status, or the caller may not know of it.
+	ErrNotFound = errors.New("not found")
+	// ErrUnauthenticated: no credentials, or wrong ones.
+	ErrUnauthenticated = errors.New("not authenticated")
+	// ErrUnavailable: the node can't do it now (the disk is full, the database does not answer); trying again may help.
+	ErrUnavailable = errors.New("unavailable")
+)
+
+// DateAdded is the time at which an object version became part of a collection, in microseconds since 1970 UTC. Within a
+// collection it is strictly increasing, unique and never reused; objects become visible in its order.
+type DateAdded int64
+
+// String is the TAXII timestamp (§2): RFC 3339, UTC, Z, exactly six fraction digits.
+func (d DateAdded) String() string {
+	return time.UnixMicro(int64(d)).UTC().Format("2006-01-02T15:04:05.000000Z")
+}
+
+// Collection describes a collection of this node, the same for every caller.
+type Collection struct {
+	ID          string // UUIDv4
+	Title       string // unique, without dots
+	Description string
+	Alias       string // "" for none; unique
+	// DefaultTLP is how objects without a TLP marking are handled; TLPUnmarked: such objects are refused.
+	DefaultTLP stix.TLP
+	// Created precedes the date_added of every object of the collection.
+	Created DateAdded
+	// Last is the date_added of the newest entry ever appended, or Created.
+	Last DateAdded
+	// Epoch identifies this log of the collection; a restore from backup begins another.
+	Epoch string
+	// Objects is the number of entries (object versions) held.
+	Objects int64
+}
+
+// Rights of one caller on one collection.
+type Rights struct {
+	Read  bool `json:"read"`
+	Write bool `json:"write"`
+}
+
+// PrincipalKind tells accounts of this node from federated nodes.
+type PrincipalKind string
+
+// The kinds.
+const (
+	Client PrincipalKind = "client" // a SOC tool or an analyst of this node
+	Peer   PrincipalKind = "peer"   // a node of the federation
+)
+
+// Principal is who calls, with the rights per collection as they are at this request.
+type Principal struct {
+	Kind  PrincipalKind
+	Name  string // the client's name, or the peer's entity id
+	Admin bool   // reads and writes every collection
+	// Rights by collection id; a collection that is not here does not exist for the caller.
+	Rights map[string]Rights
+	// MaxTLP bounds what a peer may be served, by collection id; nothing is served to a peer without an entry.
+	MaxTLP map[string]stix.TLP
+	// EmptyList: empty answers carry "objects": [] for this client, whose TAXII library needs it.
+	EmptyList bool
+	// CheckBody, where set, must accept the SHA-256 of the request's body before the request has any effect: the
+	// caller's credentials cover the body (federation request tokens).
+	CheckBody func(sum [32]byte) error
+}
+
+// RightsOn returns the rights on a collection.
+func (p *Principal) RightsOn(collection string) Rights {
+	if p.Admin {
+		return Rights{Read: true, Write: true}
+	}
+	return p.Rights[collection]
+}
+
+// Authenticator finds out who sent a request, from its headers alone: the body has not been read and must not be.
+// It runs concurrently. The error is ErrUnauthenticated (wrapped, with the reason for the log), or an internal one.
+type Authenticator interface {
+	Authenticate(r *http.Request) (*Principal, error)
+}
+
+// Visibility is the sharing policy as the server sees it: may this caller be served objects of this marking set?
+// unknown tells that the set has a marking whose definition the node does not hold or understand. Pure and fast: it is
+// called inside the read transaction, once per marking set.
+type Visibility interface {
+	Visible(p *Principal, c Collection, m stix.MarkingSet, unknown bool) bool
+}
+
+// VersionMatch is match[version] (§3.4.1): the entries that are first, last, any, or exactly one of some instants.
+type VersionMatch struct {
+	All, First, Last bool
+	Exact            []stix.Timestamp // compared as instants
+}
+
+// Query asks for entries of one collection in ascending order of date_added.
+type Query struct {
+	Collection string // id
+	// After is exclusive: only entries with a later date_added.
+	After DateAdded
+	// Limit is the most entries to return, at least 1.
+	Limit int
+	// IDs, Types and SpecVersions restrict to the listed values; empty means any. Empty SpecVersions means the newest
+	// specification version held of each object.
+	IDs          []stix.Identifier
+	Types        []string
+	SpecVersions []string
+	Version      VersionMatch
+	// Visible decides per marking set, inside the same snapshot as the entries; nil sees everything.
+	Visible func(m stix.MarkingSet, unknown bool) bool
+	// Bytes: fill Entry.Raw.
+	Bytes bool
+}
+
+// Entry is one object version of a collection.
+type Entry struct {
+	DateAdded   DateAdded
+	ID          stix.Identifier
+	Version     string // modified, else created, as written in the object; else when the node first saw it
+	SpecVersion string
+	Raw         []byte // the object's bytes as received; only with Query.Bytes
+}
+
+// Page is the answer to a Query.
+type Page struct {
+	Collection Collection // as of the same snapshot
+	Entries    []Entry
+	More       bool // there is at least one entry after the last
+}
+
+// Item is one object of a submission: to be stored, or already refused.
+type Item struct {
+	Object *stix.Object // nil if what came is not even an object with an id
+	// ID and Version name the item in the status resource when Object is nil.
+	ID, Version string
+	// Refused is why the object is not to be stored, in words an analyst can act on; "" to store it.
+	Refused string
+}
+
+// Submission is what one POST (or one publish from a file) adds to a collection.
+type Submission struct {
+	Collection string // id
+	Account    string // who submits; the only reader of the status
+	Received   time.Time
+	Items      []Item
+}
+
+// Deletion names what a DELETE (§5.7) removes. A version that does not exist removes nothing.
+type Deletion struct {
+	Collection   string
+	ID           stix.Identifier
+	Version      VersionMatch
+	SpecVersions []string
+	Visible      func(m stix.MarkingSet, unknown bool) bool
+}
+
+// Served tells what one answered request gave to a client, for the operator's view of its clients.
+type Served struct {
+	Kind       PrincipalKind
+	Name       string
+	Collection string // id, "" for none
+	At         time.Time
+	Objects    int
+	Last       DateAdded // the position that the client has reached; 0 for none
+	UserAgent  string
+	Error      string // "" for a success
+}
+
+// Store keeps collections. Every method may run concurrently with every other, in this process and in others. Methods
+// return ErrNotFound, ErrUnavailable or an internal error; page queries never block on writers.
+type Store interface {
+	// Collections returns all collections in a stable order.
+	Collections(ctx context.Context) ([]Collection, error)
+	// Collection finds one by id or alias; ErrNotFound.
+	Collection(ctx context.Context, idOrAlias string) (Collection, error)
+	// Entries answers a query from one snapshot: no entry that becomes visible later has a date_added at or before the
+	// last one returned. ErrNotFound if there is no such collection.
+	Entries(ctx context.Context, q Query) (Page, error)
+	// Add stores a submission and its status in one transaction. On return, what the status lists as a success is
+	// durable and visible. The entries' order is the items' order, except that marking definitions come first, so that
+	// no entry precedes the definition of its own marking. An object that is already held (same id and version, same
+	// content) is a success and changes nothing; one with other content under the same id and version is a failure.
+	Add(ctx context.Context, s Submission) (Status, error)
+	// Delete removes entries and leaves tombstones, so that replication does not bring them back. It returns how many;
+	// ErrNotFound if the caller sees no entry of that object at all.
+	Delete(ctx context.Context, d Deletion) (int, error)
+	// Status returns the status resource of a submission to the account that made it, for at least 24 hours; ErrNotFound.
+	Status(ctx context.Context, id, account string) (Status, error)
+	// Observe notes what a client was served. It never blocks on the disk and loses at most a few seconds on a crash.
+	Observe(s Served)
+}
