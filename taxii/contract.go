@@ -139,6 +139,9 @@ type Page struct {
 	More       bool // there is at least one entry after the last
 }
 
+// AlreadyHeld is the message of a success that changed nothing: the collection already held this version of the object.
+const AlreadyHeld = "already held"
+
 // Item is one object of a submission: to be stored, or already refused.
 type Item struct {
 	Object *stix.Object // nil if what came is not even an object with an id
@@ -190,7 +193,7 @@ type Store interface {
 	// Add stores a submission and its status in one transaction. On return, what the status lists as a success is
 	// durable and visible. The entries' order is the items' order, except that marking definitions come first, so that
 	// no entry precedes the definition of its own marking. An object that is already held (same id and version, same
-	// content) is a success and changes nothing; one with other content under the same id and version is a failure.
+	// content) is a success with the message AlreadyHeld and changes nothing; one with other content under the same id and version is a failure.
 	Add(ctx context.Context, s Submission) (Status, error)
 	// Delete removes entries and leaves tombstones, so that replication does not bring them back. It returns how many;
 	// ErrNotFound if the caller sees no entry of that object at all.
