@@ -1,0 +1,107 @@
+package stix
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+)
+
+// ErrNotDeterministic says that an object has no deterministic identifier: it is no cyber-observable of the standard, or it
+// has none of the properties that contribute to one (§2.9). Such an object gets a random identifier.
+var ErrNotDeterministic = errors.New("the object has no property that contributes to a deterministic identifier")
+
+// observableNamespace is the UUIDv5 namespace for identifiers of cyber-observables (§2.9).
+var observableNamespace = uuid.MustParse("00abedb4-aa42-466c-9c01-fed23315a9b7")
+
+// contributing are the id-contributing properties of the cyber-observables (§6). A process has none.
+var contributing = map[string][]string{
+	"artifact":             {"hashes", "payload_bin"},
+	"autonomous-system":    {"number"},
+	"directory":            {"path"},
+	"domain-name":          {"value"},
+	"email-addr":           {"value"},
+	"email-message":        {"from_ref", "subject", "body"},
+	"file":                 {"hashes", "name", "extensions", "parent_directory_ref"},
+	"ipv4-addr":            {"value"},
+	"ipv6-addr":            {"value"},
+	"mac-addr":             {"value"},
+	"mutex":                {"name"},
+	"network-traffic":      {"start", "end", "src_ref", "dst_ref", "src_port", "dst_port", "protocols", "extensions"},
+	"software":             {"name", "cpe", "swid", "vendor", "version"},
+	"url":                  {"value"},
+	"user-account":         {"account_type", "user_id", "account_login"},
+	"windows-registry-key": {"key", "values"},
+	"x509-certificate":     {"hashes", "serial_number"},
+}
+
+// hashPreference is the order in which one hash is chosen to contribute.
+var hashPreference = [...]string{"MD5", "SHA-1", "SHA-256", "SHA-512"}
+
+// DeterministicIdentifier computes the identifier that §2.9 asks a cyber-observable to have: type + "--" + UUIDv5 of the
+// RFC 8785 form of its id-contributing properties. raw is the object, with or without an id. Values count as they are
+// written; of several hashes only one counts, the first of MD5, SHA-1, SHA-256 and SHA-512, else the first key in code
+// point order. The error is ErrNotDeterministic where a random identifier is to be used.
+func DeterministicIdentifier(raw []byte) (Identifier, error) {
+	var t tree
+	if err := t.parseObject(raw); err != nil {
+		return "", err
+	}
+	return t.deterministicIdentifier()
+}
+
+func (t *tree) deterministicIdentifier() (Identifier, error) {
+	typ := t.memberText("type")
+	buf := []byte{'{'}
+	for _, name := range contributing[typ] {
+		i := t.member(0, name)
+		if i == 0 {
+			continue
+		}
+		if len(buf) > 1 {
+			buf = append(buf, ',')
+		}
+		buf = append(buf, '"')
+		buf = append(buf, name...)
+		buf = append(buf, '"', ':')
+		buf = t.appendContribution(buf, name, i)
+	}
+	if len(buf) == 1 {
+		return "", fmt.Errorf("%w (type %s)", ErrNotDeterministic, quoteShort(typ))
+	}
+	v := jsontext.Value(append(buf, '}'))
+	if err := v.Canonicalize(); err != nil {
+		return "", fmt.Errorf("the object has no canonical form: %w", err)
+	}
+	return Identifier(typ + "--" + uuid.NewSHA1(observableNamespace, v).String()), nil
+}
+
+// appendContribution appends the value of a contributing property, of hashes only the one that counts.
+func (t *tree) appendContribution(buf []byte, name string, i int) []byte {
+	n := t.nodes[i]
+	if name == "hashes" && n.kind == kindObject && n.count > 0 {
+		n = t.nodes[t.preferredHash(i)]
+		buf = append(buf, '{')
+		buf = append(buf, t.src[n.name-1:n.nameStop+1]...)
+		buf = append(buf, ':')
+		buf = append(buf, t.src[n.start:n.stop]...)
+		return append(buf, '}')
+	}
+	return append(buf, t.src[n.start:n.stop]...)
+}
+
+func (t *tree) preferredHash(hashes int) int {
+	for _, name := range hashPreference {
+		if i := t.member(hashes, name); i > 0 {
+			return i
+		}
+	}
+	first := hashes + 1
+	for c := first; c < int(t.nodes[hashes].end); c = int(t.nodes[c].end) {
+		if string(t.nameBytes(c)) < string(t.nameBytes(first)) {
+			first = c
+		}
+	}
+	return first
+}

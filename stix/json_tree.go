@@ -1,0 +1,42 @@
+package stix
+
+// bytes returns the text of a string node without its quotes, escapes resolved.
+func (t *tree) bytes(i int) []byte {
+	n := &t.nodes[i]
+	text := t.src[n.start+1 : n.stop-1]
+	if n.escaped {
+		return appendUnescaped(make([]byte, 0, len(text)), text)
+	}
+	return text
+}
+
+// text is bytes as a string.
+func (t *tree) text(i int) string { return string(t.bytes(i)) }
+
+// nameBytes returns the member name of a node, escapes resolved.
+func (t *tree) nameBytes(i int) []byte {
+	n := &t.nodes[i]
+	text := t.src[n.name:n.nameStop]
+	if n.nameEscaped {
+		return appendUnescaped(make([]byte, 0, len(text)), text)
+	}
+	return text
+}
+
+// member returns the node of a member of the object i, 0 if it has none of that name.
+func (t *tree) member(i int, name string) int {
+	for c := i + 1; c < int(t.nodes[i].end); c = int(t.nodes[c].end) {
+		if string(t.nameBytes(c)) == name {
+			return c
+		}
+	}
+	return 0
+}
+
+// memberText returns the text of a member of the topmost object, "" if it is absent or no string.
+func (t *tree) memberText(name string) string {
+	if i := t.member(0, name); i > 0 && t.nodes[i].kind == kindString {
+		return t.text(i)
+	}
+	return ""
+}

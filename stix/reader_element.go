@@ -1,0 +1,116 @@
+package stix
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// nextElement reads the next element of the list of objects; nothing and no error at the end of the list.
+func (r *Reader) nextElement() ([]byte, error) {
+	at, c := r.skipSpace(0)
+	r.in.pos += at
+	switch {
+	case c == ']':
+		r.in.pos++
+		r.state = inMembers
+		return nil, nil
+	case r.head.elements == 0:
+	case c == ',':
+		at, _ = r.skipSpace(1)
+		r.in.pos += at
+	default:
+		return nil, r.in.syntaxError(0, "a comma or ] is missing after an element of a list")
+	}
+	r.head.elements++
+	return r.element()
+}
+
+// element reads the value at the first unconsumed byte as a STIX object.
+func (r *Reader) element() ([]byte, error) {
+	if r.index >= r.limits.Objects {
+		return nil, fmt.Errorf("%w (%d)", ErrTooManyObjects, r.limits.Objects)
+	}
+	start := r.in.offset()
+	n, err := r.parseAt(0)
+	if err != nil {
+		if err.fault == faultTooLarge || err.perObject() {
+			return nil, r.spoiled(err)
+		}
+		return nil, r.in.syntaxError(err.offset, err.reason)
+	}
+	src := r.in.rest()[:n]
+	r.in.pos += n
+	switch {
+	case r.json.nodes[0].kind != kindObject:
+		return nil, r.elementError(start, fmt.Sprintf("is %v, not a STIX object", r.json.nodes[0].kind))
+	case r.json.memberText("type") == "bundle":
+		e := r.elementError(start, "is a bundle; a bundle cannot be an object of another container (STIX 2.1 §8)")
+		e.ID, e.Type = Identifier(r.json.memberText("id")), "bundle"
+		return nil, e
+	}
+	r.index++
+	if !r.json.spaces {
+		return bytes.Clone(src), nil
+	}
+	return appendCompact(make([]byte, 0, n), src), nil
+}
+
+// elementError counts the element and says what is wrong with it.
+func (r *Reader) elementError(start int64, reason string) *ElementError {
+	e := &ElementError{Index: r.index, Offset: start, Reason: reason}
+	r.index++
+	return e
+}
+
+// spoiled skips the element at the first unconsumed byte, which breaks a per-object rule, and describes it.
+func (r *Reader) spoiled(cause *jsonError) error {
+	reason := cause.reason
+	if cause.fault == faultTooLarge {
+		reason = fmt.Sprintf("the object is larger than %d bytes", r.limits.ObjectBytes)
+	}
+	e := r.elementError(r.in.offset(), reason)
+	e.ID, e.Type = recoverIdentity(r.in.rest())
+	if err := r.skipValue(); err != nil {
+		return err
+	}
+	return e
+}
+
+// recoverIdentity looks for id and type among the members at the top of an object that is broken or cut.
+func recoverIdentity(src []byte) (id Identifier, typ string) {
+	depth, nameNext := 0, false
+	name := ""
+	for i := 0; i < len(src) && (id == "" || typ == ""); {
+		switch src[i] {
+		case '{', '[':
+			depth++
+			nameNext = depth == 1
+		case '}', ']':
+			depth--
+			if depth <= 0 {
+				return id, typ
+			}
+		case ',':
+			nameNext = depth == 1
+		case '"':
+			stop := stringEnd(src, i)
+			if stop == len(src) {
+				return id, typ
+			}
+			text := src[i+1 : stop-1]
+			switch {
+			case depth != 1:
+			case nameNext:
+				name, nameNext = string(text[:min(len(text), 8)]), false
+			case name == "id" && checkIdentifier(text) == nil:
+				id = Identifier(text)
+			case name == "type" && isTypeName(text):
+				typ = string(text)
+			}
+			i = stop
+			continue
+		}
+		i++
+	}
+	return id, typ
+}
