@@ -121,6 +121,9 @@ type Query struct {
 	Visible func(m stix.MarkingSet, unknown bool) bool
 	// Bytes: fill Entry.Raw.
 	Bytes bool
+	// MaxBytes, where positive, ends the page (with More) before the entries' bytes exceed it; one entry is always given.
+	// A store that does not honour it costs memory, not correctness.
+	MaxBytes int64
 }
 
 // Entry is one object version of a collection.

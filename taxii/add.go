@@ -1,0 +1,95 @@
+package taxii
+
+import (
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/skjold-exchange/skjold/stix"
+)
+
+// addObjects is §5.5. Rights, media type and length are checked before the body is read.
+func (s *Server) addObjects(w http.ResponseWriter, r *http.Request) error {
+	c, rights, err := s.collection(r)
+	if err != nil {
+		return err
+	}
+	if !rights.Write {
+		return forbidden("Your account may read this collection but not add objects to it.")
+	}
+	if err := checkContentType(r.Header); err != nil {
+		return err
+	}
+	submission, err := s.readSubmission(w, r, c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := s.storeContext(r)
+	defer cancel()
+	status, err := s.opt.Store.Add(ctx, submission)
+	if err != nil {
+		return err
+	}
+	s.metrics.submission(status)
+	return writeResource(w, r, http.StatusAccepted, status)
+}
+
+// readSubmission reads the body whole and lets the caller's credentials judge it, before anything of it has an effect.
+func (s *Server) readSubmission(w http.ResponseWriter, r *http.Request, c Collection) (Submission, error) {
+	p := exchangeOf(r).principal
+	body, err := openBody(r, s.opt.MaxContentLength, p.CheckBody != nil)
+	if err != nil {
+		return Submission{}, err
+	}
+	defer withinTime(w, s.opt.BodyTimeout)()
+	submission, err := s.intake.Read(body, c, p.Name)
+	if failure := body.failure(); failure != nil {
+		return Submission{}, failure
+	}
+	if err != nil {
+		return Submission{}, err
+	}
+	if err := body.finish(); err != nil {
+		return Submission{}, err
+	}
+	return submission, p.checkBody(body.sum.Sum(nil))
+}
+
+// deleteObject is §5.7, with its table of rights: who may neither read nor write is told nothing, who may only one of
+// them is refused. Without match[version] every version goes.
+func (s *Server) deleteObject(w http.ResponseWriter, r *http.Request) error {
+	c, rights, err := s.collection(r)
+	if err != nil {
+		return err
+	}
+	if !rights.Read || !rights.Write {
+		return forbidden("Deleting needs the rights to read and to write this collection.")
+	}
+	f, err := ParseFilter(r.URL.RawQuery, DeleteEndpoint)
+	if err != nil {
+		return err
+	}
+	id, err := stix.ParseIdentifier(chi.URLParam(r, "object"))
+	if err != nil {
+		return notFound()
+	}
+	p := exchangeOf(r).principal
+	if err := readSmall(w, r, p, s.opt.BodyTimeout); err != nil {
+		return err
+	}
+	version := f.Version
+	if version.isZero() {
+		version.All = true
+	}
+	ctx, cancel := s.storeContext(r)
+	defer cancel()
+	if _, err := s.opt.Store.Delete(ctx, Deletion{
+		Collection: c.ID, ID: id, Version: version, SpecVersions: f.SpecVersions, Visible: s.visible(p, c),
+	}); err != nil {
+		return err
+	}
+	setCommonHeaders(w.Header())
+	w.Header().Set("Content-Type", MediaType) // §5.7 has the header although there is no body
+	w.WriteHeader(http.StatusOK)
+	return nil
+}

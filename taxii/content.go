@@ -1,0 +1,249 @@
+package taxii
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/skjold-exchange/skjold/stix"
+)
+
+// getObjects is §5.4.
+func (s *Server) getObjects(w http.ResponseWriter, r *http.Request) error {
+	c, p, err := s.readablePage(r, ObjectsEndpoint)
+	if err != nil {
+		return err
+	}
+	q := s.query(r, c, p)
+	q.Bytes = true
+	got, err := s.entries(r, q)
+	if err != nil {
+		return err
+	}
+	x := exchangeOf(r)
+	x.served = len(got.Entries)
+	x.reached = reached(p, got)
+	setDateAdded(w.Header(), p, got)
+	return writeContent(w, r, envelope(p, got, x.principal.EmptyList))
+}
+
+// getManifest is §5.3.
+func (s *Server) getManifest(w http.ResponseWriter, r *http.Request) error {
+	c, p, err := s.readablePage(r, ObjectsEndpoint)
+	if err != nil {
+		return err
+	}
+	got, err := s.entries(r, s.query(r, c, p))
+	if err != nil {
+		return err
+	}
+	if len(got.Entries) == 0 && exchangeOf(r).principal.EmptyList {
+		setDateAdded(w.Header(), p, got)
+		return writeContent(w, r, []byte(emptyObjects))
+	}
+	manifest := Manifest{More: got.More, Next: nextToken(p, got)}
+	for _, e := range got.Entries {
+		manifest.Objects = append(manifest.Objects, e.manifestRecord())
+	}
+	setDateAdded(w.Header(), p, got)
+	return writeContentResource(w, r, manifest)
+}
+
+func (e Entry) manifestRecord() ManifestRecord {
+	mediaType := STIXMediaType
+	if e.SpecVersion == "2.0" {
+		mediaType = STIX20MediaType
+	}
+	return ManifestRecord{ID: string(e.ID), DateAdded: e.DateAdded.String(), Version: e.Version, MediaType: mediaType}
+}
+
+// getObject is §5.6.
+func (s *Server) getObject(w http.ResponseWriter, r *http.Request) error {
+	c, p, err := s.readablePage(r, ObjectEndpoint)
+	if err != nil {
+		return err
+	}
+	q := s.query(r, c, p)
+	q.Bytes = true
+	got, err := s.objectEntries(r, q)
+	if err != nil {
+		return err
+	}
+	x := exchangeOf(r)
+	x.served = len(got.Entries)
+	setDateAdded(w.Header(), p, got)
+	return writeContent(w, r, envelope(p, got, x.principal.EmptyList))
+}
+
+// getVersions is §5.8: all versions, in the order of their date added.
+func (s *Server) getVersions(w http.ResponseWriter, r *http.Request) error {
+	c, p, err := s.readablePage(r, VersionsEndpoint)
+	if err != nil {
+		return err
+	}
+	p.Version = VersionMatch{All: true}
+	got, err := s.objectEntries(r, s.query(r, c, p))
+	if err != nil {
+		return err
+	}
+	versions := Versions{More: got.More, Next: nextToken(p, got)}
+	for _, e := range got.Entries {
+		versions.Versions = append(versions.Versions, e.Version)
+	}
+	setDateAdded(w.Header(), p, got)
+	return writeContentResource(w, r, versions)
+}
+
+func writeContentResource(w http.ResponseWriter, r *http.Request, resource any) error {
+	body, err := encodeJSON(resource)
+	if err != nil {
+		return err
+	}
+	return writeContent(w, r, body)
+}
+
+// readablePage checks the rights on the collection and then reads the query.
+func (s *Server) readablePage(r *http.Request, e Endpoint) (Collection, page, error) {
+	c, err := s.readable(r)
+	if err != nil {
+		return Collection{}, page{}, err
+	}
+	f, err := ParseFilter(r.URL.RawQuery, e)
+	if err != nil {
+		return Collection{}, page{}, err
+	}
+	p, err := f.resolve(c, s.opt.PageDefault, s.opt.PageMax)
+	return c, p, err
+}
+
+func (s *Server) query(r *http.Request, c Collection, p page) Query {
+	return Query{
+		Collection: c.ID, After: p.after, Limit: p.limit,
+		IDs: p.IDs, Types: p.Types, SpecVersions: p.SpecVersions, Version: p.version(),
+		Visible:  s.visible(exchangeOf(r).principal, c),
+		MaxBytes: s.opt.PageBytes,
+	}
+}
+
+func (s *Server) visible(p *Principal, c Collection) func(stix.MarkingSet, bool) bool {
+	return func(m stix.MarkingSet, unknown bool) bool { return s.opt.Visibility.Visible(p, c, m, unknown) }
+}
+
+// storeContext bounds the store's part of a request.
+func (s *Server) storeContext(r *http.Request) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(r.Context(), s.opt.Timeout)
+}
+
+func (s *Server) entries(r *http.Request, q Query) (Page, error) {
+	ctx, cancel := s.storeContext(r)
+	defer cancel()
+	got, err := s.opt.Store.Entries(ctx, q)
+	if err != nil {
+		return Page{}, err
+	}
+	return got.within(q.MaxBytes), nil
+}
+
+// within ends the page where its bytes exceed the bound, for stores that do not.
+func (p Page) within(maxBytes int64) Page {
+	var sum int64
+	for i, e := range p.Entries {
+		if sum += int64(len(e.Raw)); sum > maxBytes && i > 0 {
+			p.Entries, p.More = p.Entries[:i], true
+			break
+		}
+	}
+	return p
+}
+
+// objectEntries answers a query about the one object that the path names. ErrNotFound if the caller sees nothing of that
+// object at all; a version or a time that matches nothing is an empty page.
+func (s *Server) objectEntries(r *http.Request, q Query) (Page, error) {
+	id, err := stix.ParseIdentifier(chi.URLParam(r, "object"))
+	if err != nil {
+		return Page{}, notFound()
+	}
+	q.IDs, q.Types = []stix.Identifier{id}, nil
+	got, err := s.entries(r, q)
+	if err != nil || len(got.Entries) > 0 {
+		return got, err
+	}
+	held, err := s.entries(r, Query{
+		Collection: q.Collection, Limit: 1, IDs: q.IDs, Version: VersionMatch{All: true}, Visible: q.Visible,
+	})
+	if err == nil && len(held.Entries) == 0 {
+		err = ErrNotFound
+	}
+	return got, err
+}
+
+// emptyObjects is an empty envelope or manifest for a client that needs the list (§2 would omit it).
+const emptyObjects = `{"objects":[]}`
+
+// envelope puts the objects' bytes into an envelope (§3.7) as they are.
+func envelope(p page, got Page, emptyList bool) []byte {
+	if len(got.Entries) == 0 {
+		if emptyList {
+			return []byte(emptyObjects)
+		}
+		return []byte("{}")
+	}
+	const overhead = `{"more":true,"next":"","objects":[]}`
+	next := nextToken(p, got)
+	size := len(overhead) + len(next) + len(got.Entries)
+	for _, e := range got.Entries {
+		size += len(e.Raw)
+	}
+	b := make([]byte, 0, size)
+	b = append(b, '{')
+	if got.More {
+		b = append(b, `"more":true,"next":"`...)
+		b = append(b, next...) // base64url: nothing to escape
+		b = append(b, `",`...)
+	}
+	b = append(b, `"objects":[`...)
+	for i, e := range got.Entries {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, e.Raw...)
+	}
+	return append(b, `]}`...)
+}
+
+// nextToken is the token of the following page, "" if this is the last.
+func nextToken(p page, got Page) string {
+	if !got.More || len(got.Entries) == 0 {
+		return ""
+	}
+	return p.next(got.Collection, got.Entries[len(got.Entries)-1].DateAdded)
+}
+
+// setDateAdded sets the headers of §3.2: the first and last date added of what is returned. An empty page repeats the
+// position that was asked from, or the collection's creation, which no object precedes, so that a client that stores the
+// value misses nothing.
+func setDateAdded(h http.Header, p page, got Page) {
+	first, last := got.Collection.Created, got.Collection.Created
+	if p.asked {
+		first, last = p.after, p.after
+	}
+	if n := len(got.Entries); n > 0 {
+		first, last = got.Entries[0].DateAdded, got.Entries[n-1].DateAdded
+	}
+	h.Set("X-TAXII-Date-Added-First", first.String())
+	h.Set("X-TAXII-Date-Added-Last", last.String())
+}
+
+// reached is the position that a client which polls the whole collection has come to with this page; 0 where the query is
+// for certain objects and says nothing of a position.
+func reached(p page, got Page) DateAdded {
+	switch n := len(got.Entries); {
+	case len(p.IDs) > 0:
+		return 0
+	case n > 0:
+		return got.Entries[n-1].DateAdded
+	default:
+		return max(0, min(p.after, got.Collection.Last))
+	}
+}

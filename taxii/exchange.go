@@ -1,0 +1,243 @@
+package taxii
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/go-chi/chi/v5"
+)
+
+// exchange is one request and what is noted of it on the way, for the log, the metrics and Store.Observe. It belongs to
+// the request's goroutine.
+type exchange struct {
+	id        string
+	start     time.Time
+	operation string
+	principal *Principal
+	// collection is the one that the path names, once the caller is known to have rights on it; inCollection tells that
+	// the path names one at all.
+	collection   Collection
+	inCollection bool
+	served       int       // objects sent
+	reached      DateAdded // the position that the client has reached by them
+	problem      *problem
+	status       int
+	bytes        int64
+}
+
+type exchangeKey struct{}
+
+func exchangeOf(r *http.Request) *exchange {
+	return r.Context().Value(exchangeKey{}).(*exchange)
+}
+
+// serve is the adaptor: it routes, negotiates, authenticates and calls the operation, writes the error that any of them
+// returns, and notes the request once.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	x := &exchange{id: newRequestID(), start: s.opt.Now(), operation: "none"}
+	rw := &recorder{ResponseWriter: w, x: x}
+	w.Header().Set("X-Request-Id", x.id)
+	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+	defer s.finish(x, r)
+	defer s.recovered(rw, r, x)
+	if err := s.dispatch(rw, r); err != nil {
+		s.writeProblem(rw, r, problemOf(err))
+	}
+}
+
+func newRequestID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) error {
+	x := exchangeOf(r)
+	path, ok := routePath(r)
+	if !ok {
+		return notFound()
+	}
+	rctx := chi.NewRouteContext()
+	pattern := s.paths.Find(rctx, http.MethodGet, path)
+	methods, ok := s.table[pattern]
+	if !ok {
+		return notFound()
+	}
+	x.inCollection = strings.Contains(pattern, "{collection}")
+	r = r.WithContext(context.WithValue(r.Context(), chi.RouteCtxKey, rctx))
+	if !Accepts(r.Header) {
+		return refuse(http.StatusNotAcceptable, "Not acceptable",
+			"This server speaks TAXII 2.1; send Accept: %s.", MediaType)
+	}
+	if err := s.authenticate(r); err != nil {
+		return err
+	}
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	rt, ok := methods[method]
+	if !ok {
+		return methodNotAllowed(methods)
+	}
+	x.operation = rt.operation
+	return rt.handle(w, r)
+}
+
+func (s *Server) authenticate(r *http.Request) error {
+	p, err := s.opt.Authenticator.Authenticate(r)
+	if err != nil {
+		return err
+	}
+	if p == nil {
+		return fmt.Errorf("the authenticator returned no principal: %w", ErrUnauthenticated)
+	}
+	exchangeOf(r).principal = p
+	return nil
+}
+
+func methodNotAllowed(methods map[string]*route) *problem {
+	allowed := slices.Collect(maps.Keys(methods))
+	if methods[http.MethodGet] != nil {
+		allowed = append(allowed, http.MethodHead)
+	}
+	slices.Sort(allowed)
+	list := strings.Join(allowed, ", ")
+	p := refuse(http.StatusMethodNotAllowed, "Method not allowed", "This address takes %s.", list)
+	p.allow = list
+	return p
+}
+
+// routePath is the request's path, decoded and without the trailing slash, if every reader of the URL understands the
+// same by it: an encoded slash, a doubled slash, a dot segment or a control character is refused instead of cleaned away,
+// because a proxy in front may have judged another path than the one that cleaning gives.
+func routePath(r *http.Request) (string, bool) {
+	const longest = 2048
+	path, escaped := r.URL.Path, strings.ToLower(r.URL.EscapedPath())
+	if len(path) > longest || !strings.HasPrefix(path, "/") || !utf8.ValidString(path) ||
+		strings.Contains(path, "//") || strings.Contains(escaped, "%2f") ||
+		strings.ContainsFunc(path, func(c rune) bool { return c == '\\' || unicode.IsControl(c) }) {
+		return "", false
+	}
+	for segment := range strings.SplitSeq(path, "/") {
+		if segment == "." || segment == ".." {
+			return "", false
+		}
+	}
+	return strings.TrimSuffix(path, "/"), true
+}
+
+// recovered turns a panic into a 500. http.ErrAbortHandler goes on: it is how a handler drops a connection.
+func (s *Server) recovered(w *recorder, r *http.Request, x *exchange) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	if v == http.ErrAbortHandler {
+		panic(v)
+	}
+	s.opt.Logger.ErrorContext(r.Context(), "request panicked", "request_id", x.id, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	p := problemOf(fmt.Errorf("panic: %v", v))
+	if x.status != 0 { // the answer has begun; what is left is to cut it off
+		x.problem = p
+		panic(http.ErrAbortHandler)
+	}
+	s.writeProblem(w, r, p)
+}
+
+// recorder notes the status and the octets of the answer.
+type recorder struct {
+	http.ResponseWriter
+	x *exchange
+}
+
+func (w *recorder) WriteHeader(status int) {
+	if w.x.status == 0 {
+		w.x.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *recorder) Write(b []byte) (int, error) {
+	if w.x.status == 0 {
+		w.x.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(b)
+	w.x.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap is for http.ResponseController.
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// finish notes the request: one log event, the metrics, and for an authenticated request on a collection Store.Observe.
+// The query is left out of the log, as page tokens are in it.
+func (s *Server) finish(x *exchange, r *http.Request) {
+	now := s.opt.Now()
+	took := now.Sub(x.start)
+	kind, name := "none", ""
+	if x.principal != nil {
+		kind, name = kindLabel(x.principal.Kind), x.principal.Name
+	}
+	s.metrics.request(x, kind, took)
+	level, failure := slog.LevelInfo, ""
+	if x.problem != nil {
+		failure = x.problem.Error()
+		if x.status >= 500 && r.Context().Err() == nil {
+			level = slog.LevelError
+		}
+	}
+	attrs := []slog.Attr{
+		slog.String("request_id", x.id),
+		slog.String("method", cut(r.Method, 16)),
+		slog.String("path", cut(r.URL.Path, 512)),
+		slog.String("operation", x.operation),
+		slog.Int("status", x.status),
+		slog.Int64("bytes", x.bytes),
+		slog.Duration("duration", took),
+		slog.String("principal_kind", kind),
+		slog.String("principal", name),
+		slog.String("client_ip", s.opt.ClientIP(r)),
+		slog.String("user_agent", cut(r.UserAgent(), 256)),
+		slog.Int("objects", x.served),
+	}
+	if failure != "" {
+		attrs = append(attrs, slog.String("error", cut(failure, 2048)))
+	}
+	s.opt.Logger.LogAttrs(context.WithoutCancel(r.Context()), level, "request", attrs...)
+	if x.principal != nil && x.inCollection {
+		s.opt.Store.Observe(Served{
+			Kind: x.principal.Kind, Name: name, Collection: x.collection.ID, At: now, Objects: x.served, Last: x.reached,
+			UserAgent: cut(r.UserAgent(), 256), Error: x.problem.safeText(),
+		})
+	}
+}
+
+// safeText is the status and the text that the caller was told, "" for no problem.
+func (p *problem) safeText() string {
+	if p == nil {
+		return ""
+	}
+	return cut(strconv.Itoa(p.status)+" "+p.title+": "+cmp.Or(p.description, http.StatusText(p.status)), 512)
+}
+
+// cut shortens s to at most n octets of whole characters.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "")
+}

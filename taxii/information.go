@@ -1,0 +1,127 @@
+package taxii
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
+)
+
+// getDiscovery is §4.1.
+func (s *Server) getDiscovery(w http.ResponseWriter, r *http.Request) error {
+	root := s.advertisedRoot()
+	return writeResource(w, r, http.StatusOK, Discovery{
+		Title: s.opt.Title, Description: s.opt.Description, Contact: s.opt.Contact,
+		Default: root, APIRoots: []string{root},
+	})
+}
+
+// getAPIRoot is §4.2.
+func (s *Server) getAPIRoot(w http.ResponseWriter, r *http.Request) error {
+	return writeResource(w, r, http.StatusOK, APIRoot{
+		Title: s.opt.APIRootTitle, Description: s.opt.APIRootDescription,
+		Versions: []string{MediaType}, MaxContentLength: s.opt.MaxContentLength,
+	})
+}
+
+// getStatus is §4.3.
+func (s *Server) getStatus(w http.ResponseWriter, r *http.Request) error {
+	id := strings.ToLower(chi.URLParam(r, "status"))
+	if !isUUID(id) {
+		return notFound()
+	}
+	ctx, cancel := s.storeContext(r)
+	defer cancel()
+	status, err := s.opt.Store.Status(ctx, id, exchangeOf(r).principal.Name)
+	if err != nil {
+		return err
+	}
+	return writeResource(w, r, http.StatusOK, status)
+}
+
+// getCollections is §5.1: those that the caller has any right on.
+func (s *Server) getCollections(w http.ResponseWriter, r *http.Request) error {
+	ctx, cancel := s.storeContext(r)
+	defer cancel()
+	collections, err := s.opt.Store.Collections(ctx)
+	if err != nil {
+		return err
+	}
+	var resource CollectionsResource
+	for _, c := range collections {
+		if rights := exchangeOf(r).principal.RightsOn(c.ID); rights.any() {
+			resource.Collections = append(resource.Collections, c.resource(rights))
+		}
+	}
+	return writeResource(w, r, http.StatusOK, resource)
+}
+
+// getCollection is §5.2.
+func (s *Server) getCollection(w http.ResponseWriter, r *http.Request) error {
+	c, rights, err := s.collection(r)
+	if err != nil {
+		return err
+	}
+	return writeResource(w, r, http.StatusOK, c.resource(rights))
+}
+
+func (r Rights) any() bool { return r.Read || r.Write }
+
+// resource is the collection as a caller with these rights sees it; always with its real id, even if asked by alias.
+func (c Collection) resource(rights Rights) CollectionResource {
+	return CollectionResource{
+		ID: c.ID, Title: c.Title, Description: c.Description, Alias: c.Alias,
+		CanRead: rights.Read, CanWrite: rights.Write, MediaTypes: []string{STIXMediaType},
+	}
+}
+
+// collection finds the collection that the path names, by id in any case or by alias. One that the caller has no right on
+// is not found.
+func (s *Server) collection(r *http.Request) (Collection, Rights, error) {
+	name := chi.URLParam(r, "collection")
+	if isUUID(strings.ToLower(name)) {
+		name = strings.ToLower(name)
+	}
+	ctx, cancel := s.storeContext(r)
+	defer cancel()
+	c, err := s.opt.Store.Collection(ctx, name)
+	if err != nil {
+		return Collection{}, Rights{}, err
+	}
+	x := exchangeOf(r)
+	rights := x.principal.RightsOn(c.ID)
+	if !rights.any() {
+		return Collection{}, Rights{}, ErrNotFound
+	}
+	x.collection = c
+	return c, rights, nil
+}
+
+// readable is collection for the GETs of its content.
+func (s *Server) readable(r *http.Request) (Collection, error) {
+	c, rights, err := s.collection(r)
+	if err == nil && !rights.Read {
+		err = forbidden("Your account may add objects to this collection but not read it.")
+	}
+	return c, err
+}
+
+// isUUID checks the form of a UUID in lower case, hyphens included.
+func isUUID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i := range len(s) {
+		switch c := s[i]; i {
+		case 8, 13, 18, 23:
+			if c != '-' {
+				return false
+			}
+		default:
+			if !('0' <= c && c <= '9' || 'a' <= c && c <= 'f') {
+				return false
+			}
+		}
+	}
+	return true
+}

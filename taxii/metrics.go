@@ -1,0 +1,81 @@
+package taxii
+
+import (
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are the server's counters. Every label has a bounded set of values.
+type metrics struct {
+	requests *prometheus.CounterVec   // by operation, status class and kind of principal
+	duration *prometheus.HistogramVec // seconds, by operation
+	served   *prometheus.CounterVec   // objects sent, by kind of principal
+	received *prometheus.CounterVec   // objects of submissions, by outcome
+}
+
+// Outcomes of a received object.
+const (
+	outcomeSuccess = "success"
+	outcomeFailure = "failure"
+	outcomePending = "pending"
+)
+
+func newMetrics(r prometheus.Registerer) *metrics {
+	return &metrics{
+		requests: registered(r, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "skjold_taxii_requests_total", Help: "TAXII requests answered.",
+		}, []string{"operation", "class", "principal"})),
+		duration: registered(r, prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "skjold_taxii_request_duration_seconds", Help: "Time to answer a TAXII request.",
+			Buckets: []float64{.001, .003, .01, .03, .1, .3, 1, 3, 10, 30},
+		}, []string{"operation"})),
+		served: registered(r, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "skjold_taxii_objects_served_total", Help: "STIX objects sent to callers.",
+		}, []string{"principal"})),
+		received: registered(r, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "skjold_taxii_objects_received_total", Help: "STIX objects of submissions, by what became of them.",
+		}, []string{"outcome"})),
+	}
+}
+
+// registered registers c, or returns the collector of the same name that another server has registered before.
+func registered[C prometheus.Collector](r prometheus.Registerer, c C) C {
+	if r == nil {
+		return c
+	}
+	err := r.Register(c)
+	var known prometheus.AlreadyRegisteredError
+	if errors.As(err, &known) {
+		if same, ok := known.ExistingCollector.(C); ok {
+			return same
+		}
+	}
+	if err != nil {
+		panic("taxii: " + err.Error())
+	}
+	return c
+}
+
+func (m *metrics) request(x *exchange, kind string, took time.Duration) {
+	m.requests.WithLabelValues(x.operation, strconv.Itoa(x.status/100)+"xx", kind).Inc()
+	m.duration.WithLabelValues(x.operation).Observe(took.Seconds())
+	if x.served > 0 {
+		m.served.WithLabelValues(kind).Add(float64(x.served))
+	}
+}
+
+func (m *metrics) submission(st Status) {
+	m.received.WithLabelValues(outcomeSuccess).Add(float64(st.SuccessCount))
+	m.received.WithLabelValues(outcomeFailure).Add(float64(st.FailureCount))
+	m.received.WithLabelValues(outcomePending).Add(float64(st.PendingCount))
+}
+
+func kindLabel(k PrincipalKind) string {
+	if k == Client || k == Peer {
+		return string(k)
+	}
+	return "other"
+}

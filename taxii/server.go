@@ -1,0 +1,168 @@
+package taxii
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/skjold-exchange/skjold/stix"
+)
+
+// Options are what a Server needs. Store, Authenticator and Visibility are required; every other zero value has the
+// default that its comment says.
+type Options struct {
+	Title       string // of the discovery resource (§4.1.1); "TAXII server"
+	Description string
+	Contact     string
+	// PublicURL is the absolute URL at which clients reach the server, without /taxii2. With https the API root is
+	// advertised as an absolute URL; with http, or none, as a path, since §4.1.1 allows nothing else.
+	PublicURL string
+
+	APIRoot            string // the API root's path segment below /taxii2/, without dots; "main"
+	APIRootTitle       string // APIRoot
+	APIRootDescription string
+
+	Store         Store
+	Authenticator Authenticator
+	Visibility    Visibility
+
+	MaxContentLength int64         // octets of a request body, compressed or expanded; 32 MiB
+	PageDefault      int           // objects of a page where the request names no limit; 1,000
+	PageMax          int           // most objects of a page; 10,000
+	PageBytes        int64         // octets of objects after which a page ends early; 32 MiB
+	BodyTimeout      time.Duration // for a request body to arrive; 60 s
+	Timeout          time.Duration // for the store's part of a request; 30 s
+
+	// Limits bound each object of a submission and their number; stix.DefaultLimits.
+	Limits stix.Limits
+	// MaxFutureSkew is how far in the future an object's created and modified may be; 24 h.
+	MaxFutureSkew time.Duration
+	// CheckObject validates one object of a submission; strict stix.Check.
+	CheckObject func(raw []byte) (*stix.Object, stixReport)
+
+	// ClientIP tells the client's address for the log; the host of RemoteAddr.
+	ClientIP   func(r *http.Request) string
+	Logger     *slog.Logger          // slog.Default()
+	Registerer prometheus.Registerer // nil: the metrics are not registered
+	Now        func() time.Time      // time.Now
+}
+
+func (o Options) withDefaults() Options {
+	orDefault(&o.Title, "TAXII server")
+	orDefault(&o.APIRoot, "main")
+	orDefault(&o.APIRootTitle, o.APIRoot)
+	orDefault(&o.MaxContentLength, 32<<20)
+	orDefault(&o.PageDefault, 1000)
+	orDefault(&o.PageMax, 10000)
+	orDefault(&o.PageBytes, 32<<20)
+	orDefault(&o.BodyTimeout, time.Minute)
+	orDefault(&o.Timeout, 30*time.Second)
+	orDefault(&o.Logger, slog.Default())
+	if o.ClientIP == nil {
+		o.ClientIP = remoteHost
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}
+
+func orDefault[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}
+
+func remoteHost(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+// Server answers the eleven operations of TAXII 2.1. It holds no state between requests.
+type Server struct {
+	opt     Options
+	intake  *Intake
+	metrics *metrics
+	paths   chi.Router                   // finds the pattern of a path; the methods are in table
+	table   map[string]map[string]*route // by pattern and method
+}
+
+// NewServer returns a server. It panics if the store, the authenticator or the visibility is missing, because a server
+// without one of them would answer everybody.
+func NewServer(o Options) *Server {
+	if o.Store == nil || o.Authenticator == nil || o.Visibility == nil {
+		panic("taxii: NewServer needs a Store, an Authenticator and a Visibility")
+	}
+	o = o.withDefaults()
+	s := &Server{
+		opt: o,
+		intake: NewIntake(IntakeOptions{
+			Limits: o.Limits, CheckObject: o.CheckObject, MaxFutureSkew: o.MaxFutureSkew, Now: o.Now,
+		}),
+		metrics: newMetrics(o.Registerer),
+		paths:   chi.NewRouter(),
+		table:   map[string]map[string]*route{},
+	}
+	for _, rt := range s.routes() {
+		if s.table[rt.path] == nil {
+			s.table[rt.path] = map[string]*route{}
+			s.paths.Get(rt.path, http.NotFound)
+		}
+		s.table[rt.path][rt.method] = &rt
+	}
+	return s
+}
+
+// route is one operation.
+type route struct {
+	method    string
+	path      string // chi pattern, without the trailing slash; both spellings are served
+	section   string // of TAXII 2.1
+	operation string
+	handle    func(w http.ResponseWriter, r *http.Request) error
+}
+
+// routes is the map of the server. Every operation needs authentication, HEAD is GET without the body, and what is not
+// here is a 404 or 405.
+func (s *Server) routes() []route {
+	root := "/taxii2/" + s.opt.APIRoot
+	const (
+		collection = "/collections/{collection}"
+		object     = collection + "/objects/{object}"
+	)
+	return []route{
+		{"GET", "/taxii2", "4.1", "getDiscovery", s.getDiscovery},
+		{"GET", root, "4.2", "getAPIRoot", s.getAPIRoot},
+		{"GET", root + "/status/{status}", "4.3", "getStatus", s.getStatus},
+		{"GET", root + "/collections", "5.1", "getCollections", s.getCollections},
+		{"GET", root + collection, "5.2", "getCollection", s.getCollection},
+		{"GET", root + collection + "/manifest", "5.3", "getManifest", s.getManifest},
+		{"GET", root + collection + "/objects", "5.4", "getObjects", s.getObjects},
+		{"POST", root + collection + "/objects", "5.5", "addObjects", s.addObjects},
+		{"GET", root + object, "5.6", "getObject", s.getObject},
+		{"DELETE", root + object, "5.7", "deleteObject", s.deleteObject},
+		{"GET", root + object + "/versions", "5.8", "getVersions", s.getVersions},
+	}
+}
+
+// Handler serves every path below /taxii2, with and without the trailing slash and without redirects, and answers all
+// others with a 404 as a TAXII error. It looks at the request's own path, wherever it is mounted.
+func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serve) }
+
+// advertisedRoot is the API root's URL as discovery says it (§4.1.1).
+func (s *Server) advertisedRoot() string {
+	path := "/taxii2/" + s.opt.APIRoot + "/"
+	if base := strings.TrimSuffix(s.opt.PublicURL, "/"); strings.HasPrefix(base, "https://") {
+		return base + path
+	}
+	return path
+}
