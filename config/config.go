@@ -1,0 +1,176 @@
+// Package config is the node's configuration: one struct whose comments are the manual.
+//
+// Load takes every setting from the first of these that has it: a command-line flag, an environment variable
+// (SKJOLD_…), the configuration file, the default. Nothing is guessed: a key or a variable that does not exist is
+// refused, and so is a value of the wrong type or out of its range, each with the key's full name. The documented
+// skjold.yaml is made from the comments of Config; a test keeps the two equal.
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Config is the effective configuration of one node. Each field's comment is what the configuration file says about
+// its key. A duration is written as 90s, 15m or 24h, a size as 512KiB, 32MiB or 1GiB.
+//
+// The tags: yaml is the key, default its value where nobody sets it, in the form that the file and the environment use.
+type Config struct {
+	// Entity is the name of this node in the federation: its OpenID Federation entity identifier, a URL such as
+	// https://skjold.example.dk. Other nodes pin it, so choose it once. No query, no user name, no slash at the end. Empty:
+	// http://127.0.0.1:PORT with the port of listen, which is good for trying things out on one machine only.
+	Entity string `yaml:"entity" default:""`
+
+	// Listen is the address that the node serves TAXII on, HOST:PORT. Beyond 127.0.0.1 it must be encrypted: set tls, or
+	// put a reverse proxy in front and set behind_proxy.
+	Listen string `yaml:"listen" default:"127.0.0.1:8080"`
+
+	// PublicURL is the URL that clients reach this node at, where that is not entity: the scheme and host (and path, if a
+	// proxy adds one) in front of /taxii2/. No slash at the end. Empty: the same as entity.
+	PublicURL string `yaml:"public_url" default:""`
+
+	// BehindProxy says that a reverse proxy in front of the node ends TLS, so that plain HTTP may be served on an address
+	// that other machines reach. Make sure that only the proxy reaches it: passwords pass there unencrypted.
+	BehindProxy bool `yaml:"behind_proxy" default:"false"`
+
+	// TrustedProxies lists the networks of the proxies whose X-Forwarded-For is believed, such as 10.0.0.0/24. From
+	// anybody else the header is ignored. Needs behind_proxy.
+	TrustedProxies []netip.Prefix `yaml:"trusted_proxies" default:"[]"`
+
+	// Title is the name of this server in TAXII discovery, read by people.
+	Title string `yaml:"title" default:"Skjold"`
+
+	// Description says in TAXII discovery what this server is for. Empty: left out.
+	Description string `yaml:"description" default:""`
+
+	// Contact says in TAXII discovery whom to ask, such as a mail address or a telephone number. Empty: left out.
+	Contact string `yaml:"contact" default:""`
+
+	// APIRoot is the TAXII API root that holds the node's collections.
+	APIRoot APIRoot `yaml:"api_root"`
+
+	// Database is where the node keeps everything.
+	Database Database `yaml:"database"`
+
+	// TLS lets the node serve HTTPS by itself, without a proxy. It then needs an entity.
+	TLS TLS `yaml:"tls"`
+
+	// Limits bound what one request may cost. The defaults suit a server that faces the internet.
+	Limits Limits `yaml:"limits"`
+
+	// Log is about the log on standard error: one event per request, never a secret.
+	Log Log `yaml:"log"`
+
+	// Federation is about pulling from and serving other nodes.
+	Federation Federation `yaml:"federation"`
+
+	// Metrics is about /metrics, the node's figures in the Prometheus format.
+	Metrics Metrics `yaml:"metrics"`
+
+	origin origins
+}
+
+// APIRoot describes the TAXII 2.1 API root (§4.2).
+type APIRoot struct {
+	// Name is the part of the URL that names the API root: /taxii2/NAME/. Lower-case letters, digits and hyphens. Clients
+	// keep this URL, so choose it once.
+	Name string `yaml:"name" default:"main"`
+
+	// Title is the name of the API root, read by people.
+	Title string `yaml:"title" default:"Main"`
+
+	// Description says what the API root is for. Empty: left out.
+	Description string `yaml:"description" default:""`
+}
+
+// Database tells where the node keeps everything.
+type Database struct {
+	// URL is a PostgreSQL database, postgres://USER:PASSWORD@HOST/NAME, for a hub that runs several serve processes. Empty:
+	// an SQLite database in the data directory, which needs no other server. A password is better placed in the
+	// environment (SKJOLD_DATABASE_URL) than in this file. It is never printed.
+	URL SecretURL `yaml:"url" default:""`
+}
+
+// TLS is the certificate that the node serves HTTPS with.
+type TLS struct {
+	// CertFile is a PEM file with the certificate of the node, followed by its intermediate certificates.
+	CertFile string `yaml:"cert_file" default:""`
+
+	// KeyFile is a PEM file with the certificate's private key, readable by the node's user only.
+	KeyFile string `yaml:"key_file" default:""`
+}
+
+// Limits bound what one request may cost.
+type Limits struct {
+	// MaxContentLength is the largest body that a client may send, 1KiB to 1GiB. The API root tells it to clients as
+	// max_content_length.
+	MaxContentLength ByteSize `yaml:"max_content_length" default:"32MiB"`
+
+	// ObjectSize is the largest single STIX object that is accepted, 1KiB up to max_content_length.
+	ObjectSize ByteSize `yaml:"object_size" default:"8MiB"`
+
+	// ObjectDepth is how deep lists and objects may be nested within each other in a STIX object, 8 to 1000.
+	ObjectDepth int `yaml:"object_depth" default:"64"`
+
+	// PageDefault is the number of objects on a page for clients that do not ask for a number, 1 up to page_max.
+	PageDefault int `yaml:"page_default" default:"1000"`
+
+	// PageMax is the most objects on a page, whatever the client asks for, 1 to 100000.
+	PageMax int `yaml:"page_max" default:"10000"`
+
+	// HeaderSize is the most that the headers of a request may take, 4KiB to 1MiB.
+	HeaderSize ByteSize `yaml:"header_size" default:"64KiB"`
+
+	// BodyTimeout is how long a client may take to send a body, 1s to 1h.
+	BodyTimeout time.Duration `yaml:"body_timeout" default:"60s"`
+
+	// RequestTimeout is how long the node works on one request, 1s to 1h.
+	RequestTimeout time.Duration `yaml:"request_timeout" default:"60s"`
+
+	// IdleTimeout is how long a connection without requests stays open, 1s to 1h.
+	IdleTimeout time.Duration `yaml:"idle_timeout" default:"120s"`
+
+	// FutureSkew is how far in the future the timestamps of a STIX object may be before it is refused, 0s to 720h.
+	FutureSkew time.Duration `yaml:"future_skew" default:"24h"`
+}
+
+// Log tells what is logged and how.
+type Log struct {
+	// Level is the least important level that is logged: debug, info, warn or error.
+	Level string `yaml:"level" default:"info" oneof:"debug info warn error"`
+
+	// Format is json (one JSON object a line), text, or auto: text on a terminal, else json.
+	Format string `yaml:"format" default:"auto" oneof:"auto json text"`
+}
+
+// Federation is about pulling from and serving other nodes.
+type Federation struct {
+	// Enabled lets this node pull from its peers and serve them. false: only accounts of this node are served.
+	Enabled bool `yaml:"enabled" default:"true"`
+
+	// PollInterval is how often each subscription is pulled, 100ms to 24h.
+	PollInterval time.Duration `yaml:"poll_interval" default:"60s"`
+
+	// PageSize is how many objects are asked of a peer at a time, 1 to 10000.
+	PageSize int `yaml:"page_size" default:"1000"`
+
+	// Lenient stores what a peer sends although it breaks a rule of STIX 2.1 that does not concern sharing. false: such
+	// objects are quarantined with the reason, where the operator can see them.
+	Lenient bool `yaml:"lenient" default:"false"`
+
+	// AllowPrivateAddresses lets this node connect to peers on private, loopback and link-local addresses. Leave it false
+	// on the internet, where it keeps a peer's name from leading into your own network; set it to true where the nodes
+	// share a closed network, or one machine.
+	AllowPrivateAddresses bool `yaml:"allow_private_addresses" default:"false"`
+}
+
+// Metrics is about /metrics.
+type Metrics struct {
+	// Listen is an address of its own for /metrics, HOST:PORT, such as 127.0.0.1:9090. Empty: /metrics is on the address
+	// that TAXII is served on.
+	Listen string `yaml:"listen" default:""`
+
+	// Public lets everybody who reaches the address read the figures. false: only programs on this machine and accounts
+	// with the admin right.
+	Public bool `yaml:"public" default:"false"`
+}

@@ -1,0 +1,173 @@
+package config
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestValidate changes one thing of a good configuration; key is what the error must name, "" for none.
+func TestValidate(t *testing.T) {
+	longPath := "https://a.example/" + strings.Repeat("x", 255)
+	for _, tt := range []struct {
+		name, key string
+		change    func(*Config)
+	}{
+		{"default", "", func(c *Config) {}},
+
+		{"entity with a path", "", func(c *Config) { c.Entity = "https://a.example/skjold" }},
+		{"entity with a port", "", func(c *Config) { c.Entity = "https://a.example:8443" }},
+		{"entity empty", "entity", func(c *Config) { c.Entity = "" }},
+		{"entity relative", "entity", func(c *Config) { c.Entity = "a.example" }},
+		{"entity without host", "entity", func(c *Config) { c.Entity = "https:///x" }},
+		{"entity in capitals", "entity", func(c *Config) { c.Entity = "https://A.example" }},
+		{"entity scheme in capitals", "entity", func(c *Config) { c.Entity = "HTTPS://a.example" }},
+		{"entity with a slash", "entity", func(c *Config) { c.Entity = "https://a.example/" }},
+		{"entity with a query", "entity", func(c *Config) { c.Entity = "https://a.example?x" }},
+		{"entity with an empty query", "entity", func(c *Config) { c.Entity = "https://a.example?" }},
+		{"entity with a fragment", "entity", func(c *Config) { c.Entity = "https://a.example#" }},
+		{"entity with a user", "entity", func(c *Config) { c.Entity = "https://u@a.example" }},
+		{"entity with the default port", "entity", func(c *Config) { c.Entity = "https://a.example:443" }},
+		{"entity with an empty port", "entity", func(c *Config) { c.Entity = "https://a.example:" }},
+		{"entity too long", "entity", func(c *Config) { c.Entity = longPath }},
+		{"entity not ASCII", "entity", func(c *Config) { c.Entity = "https://køge.example" }},
+		{"entity plain http", "entity", func(c *Config) { c.Entity = "http://a.example:80" }},
+		{"entity http without port", "entity", func(c *Config) { c.Entity = "http://127.0.0.1" }},
+		{"entity gopher", "entity", func(c *Config) { c.Entity = "gopher://a.example" }},
+
+		{"public_url http", "", func(c *Config) { c.PublicURL = "http://intranet:8080/ti" }},
+		{"public_url empty", "public_url", func(c *Config) { c.PublicURL = "" }},
+		{"public_url with a slash", "public_url", func(c *Config) { c.PublicURL = "https://a.example/" }},
+		{"public_url with a password", "public_url", func(c *Config) { c.PublicURL = "https://u:p@a.example" }},
+		{"public_url with a wrong port", "public_url", func(c *Config) { c.PublicURL = "https://a.example:99999" }},
+
+		{"listen on IPv6 loopback", "", func(c *Config) { c.Listen = "[::1]:1" }},
+		{"listen on localhost", "", func(c *Config) { c.Listen = "localhost:1" }},
+		{"listen without port", "listen", func(c *Config) { c.Listen = "127.0.0.1" }},
+		{"listen on a service name", "listen", func(c *Config) { c.Listen = "127.0.0.1:http" }},
+		{"listen on port 65536", "listen", func(c *Config) { c.Listen = "127.0.0.1:65536" }},
+		{"listen on port 080", "listen", func(c *Config) { c.Listen = "127.0.0.1:080" }},
+		{"listen on nonsense", "listen", func(c *Config) { c.Listen = "a b:80" }},
+		{"plain http for others", "listen", func(c *Config) { c.Listen = "192.0.2.1:80" }},
+		{"plain http for all", "listen", func(c *Config) { c.Listen = ":80" }},
+		{"plain http for all, IPv6", "listen", func(c *Config) { c.Listen = "[::]:80" }},
+		{"plain http on a name", "listen", func(c *Config) { c.Listen = "a.example:80" }},
+		{"behind a proxy", "", func(c *Config) { c.Listen, c.BehindProxy = ":80", true }},
+		{"with TLS", "", func(c *Config) {
+			c.Listen, c.TLS = ":443", TLS{"c.pem", "k.pem"}
+			c.Entity, c.origin["entity"] = "https://a.example", "file"
+		}},
+		{"TLS without a name", "entity", func(c *Config) { c.TLS = TLS{"c.pem", "k.pem"} }},
+		{"certificate without key", "tls.key_file", func(c *Config) {
+			c.TLS = TLS{CertFile: "c.pem"}
+			c.Entity, c.origin["entity"] = "https://a.example", "file"
+		}},
+		{"key without certificate", "tls.cert_file", func(c *Config) { c.TLS = TLS{KeyFile: "k.pem"} }},
+
+		{"proxies", "", func(c *Config) {
+			c.BehindProxy, c.TrustedProxies = true, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+		}},
+		{"proxies, not behind one", "trusted_proxies", func(c *Config) {
+			c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+		}},
+		{"the internet as a proxy", "trusted_proxies", func(c *Config) {
+			c.BehindProxy, c.TrustedProxies = true, []netip.Prefix{netip.MustParsePrefix("::/0")}
+		}},
+
+		{"no title", "title", func(c *Config) { c.Title = " " }},
+		{"no API root title", "api_root.title", func(c *Config) { c.APIRoot.Title = "" }},
+		{"contact of two lines", "contact", func(c *Config) { c.Contact = "a\nb" }},
+		{"escape in a description", "description", func(c *Config) { c.Description = "\x1b[31m" }},
+		{"endless description", "api_root.description", func(c *Config) { c.APIRoot.Description = strings.Repeat("x", maxText+1) }},
+		{"API root name", "", func(c *Config) { c.APIRoot.Name = "a-1" }},
+		{"no API root name", "api_root.name", func(c *Config) { c.APIRoot.Name = "" }},
+		{"API root name with a slash", "api_root.name", func(c *Config) { c.APIRoot.Name = "a/b" }},
+		{"API root name of dots", "api_root.name", func(c *Config) { c.APIRoot.Name = ".." }},
+		{"API root name that ends in a hyphen", "api_root.name", func(c *Config) { c.APIRoot.Name = "a-" }},
+		{"API root name of 65", "api_root.name", func(c *Config) { c.APIRoot.Name = strings.Repeat("a", 65) }},
+
+		{"several database hosts", "", func(c *Config) { c.Database.URL = "postgresql://u:p@a:1,b:2/d" }},
+		{"another database", "database.url", func(c *Config) { c.Database.URL = "mysql://u:hunter2@a/d" }},
+		{"a database path", "database.url", func(c *Config) { c.Database.URL = "/var/lib/hunter2.db" }},
+
+		{"body of 1KiB", "", func(c *Config) { c.Limits.MaxContentLength, c.Limits.ObjectSize = KiB, KiB }},
+		{"body too small", "limits.max_content_length", func(c *Config) { c.Limits.MaxContentLength, c.Limits.ObjectSize = KiB-1, KiB }},
+		{"body too large", "limits.max_content_length", func(c *Config) { c.Limits.MaxContentLength = GiB + 1 }},
+		{"object larger than the body", "limits.object_size", func(c *Config) { c.Limits.ObjectSize = c.Limits.MaxContentLength + 1 }},
+		{"object too flat", "limits.object_depth", func(c *Config) { c.Limits.ObjectDepth = 7 }},
+		{"object too deep", "limits.object_depth", func(c *Config) { c.Limits.ObjectDepth = 1001 }},
+		{"default page larger than the largest", "limits.page_default", func(c *Config) { c.Limits.PageDefault = c.Limits.PageMax + 1 }},
+		{"no page", "limits.page_default", func(c *Config) { c.Limits.PageDefault = 0 }},
+		{"page too large", "limits.page_max", func(c *Config) { c.Limits.PageMax = 100_001 }},
+		{"headers too small", "limits.header_size", func(c *Config) { c.Limits.HeaderSize = 4*KiB - 1 }},
+		{"no time for bodies", "limits.body_timeout", func(c *Config) { c.Limits.BodyTimeout = 0 }},
+		{"endless requests", "limits.request_timeout", func(c *Config) { c.Limits.RequestTimeout = time.Hour + 1 }},
+		{"negative idle time", "limits.idle_timeout", func(c *Config) { c.Limits.IdleTimeout = -time.Second }},
+		{"no skew", "", func(c *Config) { c.Limits.FutureSkew = 0 }},
+		{"negative skew", "limits.future_skew", func(c *Config) { c.Limits.FutureSkew = -1 }},
+
+		{"level in capitals", "log.level", func(c *Config) { c.Log.Level = "INFO" }},
+		{"unknown format", "log.format", func(c *Config) { c.Log.Format = "xml" }},
+
+		{"polling all the time", "federation.poll_interval", func(c *Config) { c.Federation.PollInterval = 0 }},
+		{"empty pulls", "federation.page_size", func(c *Config) { c.Federation.PageSize = 0 }},
+
+		{"metrics of their own", "", func(c *Config) { c.Metrics.Listen = "127.0.0.1:9090" }},
+		{"metrics nowhere", "metrics.listen", func(c *Config) { c.Metrics.Listen = "9090" }},
+		{"metrics on the same address", "metrics.listen", func(c *Config) { c.Metrics.Listen = c.Listen }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := Default()
+			tt.change(c)
+			err := c.Validate()
+			if tt.key == "" {
+				if err != nil {
+					t.Errorf("got %v, want it accepted", err)
+				}
+				return
+			}
+			if k := keyError(t, err); k.Key != tt.key {
+				t.Errorf("got %v, want an error of %s", err, tt.key)
+			}
+			if joined, ok := err.(interface{ Unwrap() []error }); !ok || len(joined.Unwrap()) != 1 {
+				t.Errorf("got %v, want one problem", err)
+			}
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("the error shows a secret: %v", err)
+			}
+		})
+	}
+}
+
+// TestSetPort: with port 0 the node's name waits for the port.
+func TestSetPort(t *testing.T) {
+	for _, tt := range []struct{ name, listen, entity, wantListen, wantEntity, wantURL string }{
+		{"derived", "127.0.0.1:0", "", "127.0.0.1:4711", "http://127.0.0.1:4711", "http://127.0.0.1:4711"},
+		{"named", "127.0.0.1:0", "https://a.example", "127.0.0.1:4711", "https://a.example", "https://a.example"},
+		{"has a port", "127.0.0.1:80", "", "127.0.0.1:80", "http://127.0.0.1:80", "http://127.0.0.1:80"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := Load(LoadOptions{Env: []string{"SKJOLD_LISTEN=" + tt.listen, "SKJOLD_ENTITY=" + tt.entity}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.SetPort(4711)
+			if c.Listen != tt.wantListen || c.Entity != tt.wantEntity || c.PublicURL != tt.wantURL {
+				t.Errorf("got listen %s, entity %s, public_url %s", c.Listen, c.Entity, c.PublicURL)
+			}
+			if err := c.Validate(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestZeroConfig: a Config that nobody filled in is refused, not a panic.
+func TestZeroConfig(t *testing.T) {
+	var k *KeyError
+	if err := new(Config).Validate(); !errors.As(err, &k) {
+		t.Errorf("got %v", err)
+	}
+}
