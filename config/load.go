@@ -83,7 +83,10 @@ func Load(o LoadOptions) (*Config, error) {
 		return nil, errors.Join(problems...)
 	}
 	c.derive()
-	return c, c.Validate()
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // Default returns the configuration of a node that nobody has configured.
@@ -182,6 +185,8 @@ func flatten(values map[string]any, prefix string, tree map[string]any) (problem
 		case slices.Contains(sections, name) && isSection:
 			problems = append(problems, flatten(values, name+".", below)...)
 		case slices.Contains(sections, name) && value == nil:
+		case slices.Contains(sections, name) && kindOf(value) == "a section":
+			problems = append(problems, &KeyError{Key: name, Source: "file", Problem: "it has a key that is not text"})
 		case slices.Contains(sections, name):
 			problems = append(problems, &KeyError{Key: name, Source: "file",
 				Problem: "it is " + kindOf(value) + "; want a section, with keys of its own below it"})

@@ -130,6 +130,7 @@ func TestFileRefused(t *testing.T) {
 		{"dots", "limits.page_max: 5", "limits.page_max: it is written with dots; write it as keys within each other (from the file)"},
 		{"below a value", "listen: {port: 5}", "listen = map[port:5]: it is a section; want text, in quotes if it looks like something else (from the file)"},
 		{"section with a value", "limits: 5", "limits: it is a number; want a section, with keys of its own below it (from the file)"},
+		{"section with a number as a key", "limits: {1: 2}", "limits: it has a key that is not text (from the file)"},
 		{"number for text", "title: 2027", "title = 2027: it is a number; want text, in quotes if it looks like something else (from the file)"},
 		{"text for number", "limits: {page_max: many}", `limits.page_max = "many": want a whole number (from the file)`},
 		{"fraction", "limits: {page_max: 1.5}", "limits.page_max = 1.5: it is a number; want a whole number (from the file)"},
