@@ -1,3 +1,11 @@
 // Package federation is what a node believes about other nodes: entities, their keys, and the request tokens by which
 // nodes know each other.
+//
+// A node has an EntityID and two keys: the federation key signs its entity configuration (OpenID Federation 1.0 §3), the
+// request key signs the token of each request that it sends. The configuration, found below the entity id at WellKnown,
+// names the request keys; whoever pins a peer compares the federation key's thumbprint once and keeps the request keys.
+// From then on no key is ever fetched on behalf of a caller.
+//
+// Signer and Verifier are the two ends of a request token. NewHTTPClient is the one door through which a node speaks to
+// other nodes.
 package federation

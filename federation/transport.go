@@ -1,0 +1,109 @@
+package federation
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// The bounds of the clock correction.
+const (
+	skewIgnored = 5 * time.Second  // a 401 with a Date this close has another cause
+	skewAlarm   = 30 * time.Second // beyond the leeway: the operator is told
+	skewRefused = 5 * time.Minute  // a clock that wrong is not worked around
+)
+
+// maxSignedBody bounds a request body that is buffered to be signed, in bytes.
+const maxSignedBody = 64 << 20
+
+// TransportOptions say for whom a signing transport signs.
+type TransportOptions struct {
+	Signer *Signer
+	Callee EntityID
+	// Base sends the requests: the Transport of NewHTTPClient.
+	Base http.RoundTripper
+	// OnSkew, where set, is told when the callee's clock is more than 30 seconds from this node's; positive: it is ahead.
+	OnSkew func(callee EntityID, skew time.Duration)
+}
+
+// NewTransport makes a transport that signs every request to one callee anew, also those that are retried. A 401 whose
+// Date is more than 5 seconds from this node's clock is tried once more with the callee's time, and what was learnt is
+// kept for later requests; more than 5 minutes are an error. Request bodies up to 64 MiB are buffered.
+func NewTransport(o TransportOptions) http.RoundTripper {
+	return &signingTransport{options: o}
+}
+
+type signingTransport struct {
+	options TransportOptions
+	skew    atomic.Int64 // nanoseconds to add to the own clock
+}
+
+func (t *signingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := readBody(r)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := t.send(r, body)
+	if err != nil || resp.StatusCode != http.StatusUnauthorized {
+		return resp, err
+	}
+	date, err := http.ParseTime(resp.Header.Get("Date"))
+	if err != nil {
+		return resp, nil // without a Date there is nothing to learn
+	}
+	skew := date.Sub(t.now())
+	if known := time.Duration(t.skew.Load()); (skew - known).Abs() <= skewIgnored {
+		return resp, nil
+	}
+	_ = resp.Body.Close() // the answer is not used
+	if skew.Abs() > skewRefused {
+		return nil, fmt.Errorf("the clocks of this node and of %s differ by %s: set them right (NTP); more than %s is not worked around",
+			t.options.Callee, skew.Abs().Round(time.Second), skewRefused)
+	}
+	if skew.Abs() > skewAlarm && t.options.OnSkew != nil {
+		t.options.OnSkew(t.options.Callee, skew)
+	}
+	t.skew.Store(int64(skew))
+	return t.send(r, body)
+}
+
+func (t *signingTransport) now() time.Time {
+	if t.options.Signer.Now != nil {
+		return t.options.Signer.Now()
+	}
+	return time.Now()
+}
+
+// send signs a copy of the request and sends it: a RoundTripper must not change what it was given.
+func (t *signingTransport) send(r *http.Request, body []byte) (*http.Response, error) {
+	signed := r.Clone(r.Context())
+	if body != nil {
+		signed.Body, signed.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		// A lost connection must not repeat the request with the token that was used already.
+		signed.GetBody = nil
+	}
+	at := t.now().Add(time.Duration(t.skew.Load()))
+	if err := t.options.Signer.signAt(signed, t.options.Callee, sha256.Sum256(body), at); err != nil {
+		return nil, err
+	}
+	return t.options.Base.RoundTrip(signed)
+}
+
+func readBody(r *http.Request) ([]byte, error) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return nil, nil
+	}
+	defer r.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxSignedBody+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the request's body to sign it: %w", err)
+	}
+	if len(body) > maxSignedBody {
+		return nil, fmt.Errorf("a signed request has at most %d bytes", maxSignedBody)
+	}
+	return body, nil
+}
