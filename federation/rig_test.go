@@ -2,6 +2,7 @@ package federation
 
 import (
 	"context"
+	"crypto/sha256"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -116,3 +117,5 @@ func wantReason(t testing.TB, err error, want Reason) {
 		t.Fatalf("got %v (reason %q), want the reason %q", err, got, want)
 	}
 }
+
+func sha(b []byte) [32]byte { return sha256.Sum256(b) }
