@@ -1,0 +1,143 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// maxShare bounds how many objects one commit carries for several callers, so that a small submission does not wait
+// behind many large ones.
+const maxShare = 4000
+
+// committer lets concurrent writers share a commit. It has no goroutine: a caller queues its work and then waits for
+// the turn or for its own work to be done by whoever has the turn.
+type committer struct {
+	engine  engine
+	metrics *metrics
+	turn    chan struct{} // holds one token when nobody commits
+
+	mu    sync.Mutex
+	queue []*write
+}
+
+// write is one caller's part of a commit.
+type write struct {
+	fn     func(conn) error
+	weight int          // in objects
+	state  atomic.Int32 // of the constants below; whoever moves it from queued owns the write
+	err    error        // valid once done is closed
+	done   chan struct{}
+}
+
+const (
+	writeQueued int32 = iota
+	writeRunning
+	writeCancelled
+)
+
+func newCommitter(e engine, m *metrics) *committer {
+	c := &committer{engine: e, metrics: m, turn: make(chan struct{}, 1)}
+	c.turn <- struct{}{}
+	return c
+}
+
+// do runs fn in a write transaction and returns when it is durable. fn may run on another caller's goroutine. An
+// error of fn undoes fn alone. ctx
+// bounds the wait; a write that has begun is waited for, since its outcome is being decided.
+func (c *committer) do(ctx context.Context, weight int, fn func(conn) error) error {
+	w := &write{fn: fn, weight: weight, done: make(chan struct{})}
+	c.mu.Lock()
+	c.queue = append(c.queue, w)
+	c.mu.Unlock()
+	for {
+		select {
+		case <-w.done:
+			return w.err
+		case <-c.turn:
+			func() {
+				defer func() { c.turn <- struct{}{} }()
+				c.lead(ctx, w)
+			}()
+		case <-ctx.Done():
+			if w.state.CompareAndSwap(writeQueued, writeCancelled) {
+				return unavailable("waiting to write", ctx.Err())
+			}
+			<-w.done
+			return w.err
+		}
+	}
+}
+
+// lead commits a batch from the head of the queue, if the caller's own write is still in it.
+func (c *committer) lead(ctx context.Context, own *write) {
+	select {
+	case <-own.done:
+		return
+	default:
+	}
+	batch := c.batch()
+	if len(batch) == 0 {
+		return
+	}
+	start := time.Now()
+	failed := errors.New("the transaction was abandoned")
+	defer func() { // also when a write panics: nobody may wait for ever
+		for _, w := range batch {
+			if failed != nil && w.err == nil {
+				w.err = failed
+			}
+			close(w.done)
+		}
+	}()
+	// The others' wait must not end because the leader's caller has gone.
+	failed = c.engine.Write(context.WithoutCancel(ctx), func(db conn) error {
+		if len(batch) == 1 {
+			return batch[0].fn(db)
+		}
+		for _, w := range batch {
+			if err := w.inSavepoint(db); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	c.metrics.committed(len(batch), time.Since(start), failed)
+}
+
+// inSavepoint runs one write of several. Its own error is kept for its caller; what it returns ends the transaction.
+func (w *write) inSavepoint(db conn) error {
+	if _, err := db.Exec(`SAVEPOINT share`); err != nil {
+		return err
+	}
+	if w.err = w.fn(db); w.err != nil {
+		if _, err := db.Exec(`ROLLBACK TO SAVEPOINT share`); err != nil {
+			return err
+		}
+	}
+	_, err := db.Exec(`RELEASE SAVEPOINT share`)
+	return err
+}
+
+// batch takes what one commit carries from the queue.
+func (c *committer) batch() []*write {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var batch []*write
+	weight, n := 0, 0
+	for _, w := range c.queue {
+		if len(batch) > 0 && weight+w.weight > maxShare {
+			break
+		}
+		n++
+		if w.state.CompareAndSwap(writeQueued, writeRunning) {
+			batch = append(batch, w)
+			weight += w.weight
+		}
+	}
+	clear(c.queue[:n])
+	c.queue = c.queue[n:]
+	return batch
+}

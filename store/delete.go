@@ -1,0 +1,142 @@
+package store
+
+import (
+	"context"
+	"slices"
+
+	"github.com/skjold-exchange/skjold/stix"
+	"github.com/skjold-exchange/skjold/taxii"
+)
+
+func identifier(text string) stix.Identifier { return stix.Identifier(text) }
+
+func texts(ids []stix.Identifier) []string {
+	list := make([]string, len(ids))
+	for i, id := range ids {
+		list[i] = string(id)
+	}
+	return list
+}
+
+func sortKeys(list []stix.Timestamp) []string {
+	keys := make([]string, len(list))
+	for i, t := range list {
+		keys[i] = t.SortKey()
+	}
+	return keys
+}
+
+// heldEntry is a version of the object that a deletion names.
+type heldEntry struct {
+	seq           int64
+	facet         facet
+	key           string
+	norm          []byte
+	first, last   bool
+	seen, deleted bool
+}
+
+// Delete removes versions of an object and leaves tombstones; see taxii.Store. The zero VersionMatch means every version
+// (TAXII §5.7); first and last are those among the versions of the named specifications.
+func (s *Store) Delete(ctx context.Context, d taxii.Deletion) (int, error) {
+	deleted := 0
+	err := s.write(ctx, func(c conn) error {
+		deleted = 0
+		col, err := collectionByID(c, d.Collection)
+		if err != nil {
+			return err
+		}
+		entries, err := s.versions(c, col, d)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(entries, func(e heldEntry) bool { return e.seen }) {
+			return notFound("object", string(d.ID))
+		}
+		selectDeleted(entries, d)
+		deleted, err = s.remove(c, col, d.ID, entries)
+		return err
+	})
+	if err == nil {
+		s.metrics.count("deleted", deleted)
+	}
+	return deleted, err
+}
+
+// versions reads every entry of the object, the earliest version first, and what the caller sees of them.
+func (s *Store) versions(c conn, col collection, d taxii.Deletion) ([]heldEntry, error) {
+	facets, err := s.facets(c, col.number, 0)
+	if err != nil {
+		return nil, err
+	}
+	byNumber := make(map[int64]facet, len(facets))
+	for _, f := range facets {
+		byNumber[f.number] = f
+	}
+	var list []heldEntry
+	err = c.Query(`SELECT seq, facet, version_key, norm, is_first, is_last FROM entry WHERE collection = $1 AND object = $2 ORDER BY version_key`,
+		[]any{col.number, string(d.ID)}, func(r row) error {
+			f := byNumber[r.Int(1)]
+			list = append(list, heldEntry{seq: r.Int(0), facet: f, key: r.Text(2), norm: r.Bytes(3), first: r.Int(4) != 0, last: r.Int(5) != 0,
+				seen: d.Visible == nil || d.Visible(f.set, f.unknown)})
+			return nil
+		})
+	return list, err
+}
+
+// selectDeleted marks what is to be deleted: never an entry that the caller does not see.
+func selectDeleted(entries []heldEntry, d taxii.Deletion) {
+	v := d.Version
+	all := v.All || !v.First && !v.Last && len(v.Exact) == 0
+	keys := sortKeys(v.Exact)
+	var eligible []*heldEntry
+	for i := range entries {
+		if wants(d.SpecVersions, entries[i].facet.specVersion) {
+			eligible = append(eligible, &entries[i])
+		}
+	}
+	for i, e := range eligible {
+		match := all || v.First && i == 0 || v.Last && i == len(eligible)-1 || slices.Contains(keys, e.key)
+		e.deleted = match && e.seen
+	}
+}
+
+// remove deletes the marked entries of an object, leaves tombstones, and keeps flags and counters right.
+func (s *Store) remove(c conn, col collection, id stix.Identifier, entries []heldEntry) (int, error) {
+	now := s.now().UnixMicro()
+	var kept []heldEntry
+	n := 0
+	for _, e := range entries {
+		if !e.deleted {
+			kept = append(kept, e)
+			continue
+		}
+		n++
+		if _, err := c.Exec(`DELETE FROM entry WHERE seq = $1`, e.seq); err != nil {
+			return 0, err
+		}
+		if _, err := c.Exec(`UPDATE facet SET entries = entries - 1 WHERE number = $1`, e.facet.number); err != nil {
+			return 0, err
+		}
+		_, err := c.Exec(`INSERT INTO tombstone (collection, object, version_key, norm, deleted) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (collection, object, version_key) DO UPDATE SET norm = excluded.norm, deleted = excluded.deleted`,
+			col.number, string(id), e.key, e.norm, now)
+		if err != nil {
+			return 0, err
+		}
+	}
+	if n == 0 {
+		return 0, nil
+	}
+	for i, e := range kept {
+		first, last := i == 0, i == len(kept)-1
+		if first == e.first && last == e.last {
+			continue
+		}
+		if _, err := c.Exec(`UPDATE entry SET is_first = $2, is_last = $3 WHERE seq = $1`, e.seq, first, last); err != nil {
+			return 0, err
+		}
+	}
+	_, err := c.Exec(`UPDATE collection SET objects = objects - $2 WHERE number = $1`, col.number, n)
+	return n, err
+}

@@ -1,0 +1,14 @@
+// Package store keeps a node's collections, accounts, peers and subscriptions in a relational database: SQLite in the
+// data directory by default.
+//
+// One SQL text serves every engine. An engine gives a snapshot to read from and a serialised, durable transaction to
+// write in; everything else is built on these two:
+//
+//   - A collection is an append-only log. date_added is assigned inside the write transaction, from the collection's own
+//     counter, so entries become visible in its order and a cursor never passes an entry that appears later.
+//   - What a query can filter by, apart from identifiers and versions, is interned: the marking set, the object type and
+//     the specification version of an entry are one small number, its facet. A page query names the facets that its
+//     caller may see and wants; the sharing policy is asked once per marking set.
+//   - Concurrent writers share a commit: whoever holds the writer's turn runs the waiting submissions too, each in a
+//     savepoint of its own, and all of them return when the one commit is on the disk.
+package store

@@ -1,0 +1,192 @@
+package store
+
+import (
+	"github.com/skjold-exchange/skjold/stix"
+)
+
+// held is what a collection holds of one object, as far as it concerns the versions that come in.
+type held struct {
+	norms       map[string][]byte      // of the versions asked about, by version key
+	contents    map[[32]byte]heldCopy  // of an unversioned object, by norm
+	tombstones  map[string]bool        // version keys deleted here
+	buried      map[[32]byte][]string  // version keys deleted here, by norm
+	first, last *heldVersion           // nil if nothing is held
+	specVersion string                 // of the last
+	pending     map[string]*incoming   // of this transaction, by version key
+	fresh       map[[32]byte]*incoming // unversioned, of this transaction, by norm
+}
+
+// heldCopy is a stored version of an unversioned object.
+type heldCopy struct{ version, key string }
+
+// heldVersion is an end of the range of versions: stored already, or on its way in.
+type heldVersion struct {
+	key string
+	in  *incoming // nil if stored
+}
+
+// lookup finds out what the collection holds of the objects that come in.
+func lookup(c conn, collection int64, list []*incoming) (map[stix.Identifier]*held, error) {
+	objects := make(map[stix.Identifier]*held, len(list))
+	of := func(id string) *held {
+		h := objects[stix.Identifier(id)]
+		if h == nil {
+			h = new(held)
+			objects[stix.Identifier(id)] = h
+		}
+		return h
+	}
+	all := ids(list)
+	exists := make(map[stix.Identifier]bool)
+	err := chunks(all, func(chunk []string) error {
+		return c.Query(`SELECT DISTINCT object FROM entry WHERE collection = $1 AND object IN (`+placeholders(2, len(chunk))+`)`,
+			withTexts(collection, chunk), func(r row) error { exists[stix.Identifier(r.Text(0))] = true; return nil })
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = chunks(all, func(chunk []string) error {
+		return c.Query(`SELECT object, version_key, norm FROM tombstone WHERE collection = $1 AND object IN (`+placeholders(2, len(chunk))+`)`,
+			withTexts(collection, chunk), func(r row) error { of(r.Text(0)).bury(r.Text(1), r.Bytes(2)); return nil })
+	})
+	if err != nil {
+		return nil, err
+	}
+	var versioned []*incoming
+	var unversioned []string
+	for _, in := range list {
+		h := of(string(in.object.ID))
+		if !exists[in.object.ID] {
+			continue
+		}
+		versioned = append(versioned, in)
+		if !in.versioned && h.contents == nil {
+			h.contents = make(map[[32]byte]heldCopy)
+			unversioned = append(unversioned, string(in.object.ID))
+		}
+	}
+	if err := lookupVersions(c, collection, versioned, of); err != nil {
+		return nil, err
+	}
+	return objects, lookupContents(c, collection, unversioned, of)
+}
+
+// lookupVersions reads, for objects that are held, the range of versions and whether the incoming version is among them.
+func lookupVersions(c conn, collection int64, list []*incoming, of func(id string) *held) error {
+	return chunks(list, func(chunk []*incoming) error {
+		args := []any{collection}
+		var wanted []byte
+		for i, in := range chunk {
+			if i > 0 {
+				wanted = append(wanted, ',')
+			}
+			wanted = append(wanted, '(')
+			wanted = append(wanted, placeholders(2+2*i, 2)...)
+			wanted = append(wanted, ')')
+			args = append(args, string(in.object.ID), in.key)
+		}
+		return c.Query(`WITH wanted (object, version_key) AS (VALUES `+string(wanted)+`)
+			SELECT w.object, w.version_key,
+				(SELECT MIN(e.version_key) FROM entry e WHERE e.collection = $1 AND e.object = w.object),
+				(SELECT MAX(e.version_key) FROM entry e WHERE e.collection = $1 AND e.object = w.object),
+				(SELECT f.spec_version FROM entry e JOIN facet f ON f.number = e.facet
+					WHERE e.collection = $1 AND e.object = w.object ORDER BY e.version_key DESC LIMIT 1),
+				CASE WHEN h.seq IS NULL THEN 0 ELSE 1 END, h.norm
+			FROM wanted w LEFT JOIN entry h ON h.collection = $1 AND h.object = w.object AND h.version_key = w.version_key`,
+			args, func(r row) error {
+				h := of(r.Text(0))
+				h.first, h.last, h.specVersion = &heldVersion{key: r.Text(2)}, &heldVersion{key: r.Text(3)}, r.Text(4)
+				if r.Int(5) != 0 {
+					if h.norms == nil {
+						h.norms = make(map[string][]byte)
+					}
+					h.norms[r.Text(1)] = r.Bytes(6)
+				}
+				return nil
+			})
+	})
+}
+
+// lookupContents reads the versions held of unversioned objects.
+func lookupContents(c conn, collection int64, objects []string, of func(id string) *held) error {
+	return chunks(objects, func(chunk []string) error {
+		return c.Query(`SELECT object, norm, version, version_key FROM entry WHERE collection = $1 AND object IN (`+placeholders(2, len(chunk))+`)`,
+			withTexts(collection, chunk), func(r row) error {
+				of(r.Text(0)).contents[[32]byte(r.Bytes(1))] = heldCopy{version: r.Text(2), key: r.Text(3)}
+				return nil
+			})
+	})
+}
+
+// withTexts is the argument list of a collection's number and some texts.
+func withTexts(collection int64, texts []string) []any {
+	args := make([]any, 1, 1+len(texts))
+	args[0] = collection
+	for _, t := range texts {
+		args = append(args, t)
+	}
+	return args
+}
+
+func (h *held) bury(key string, norm []byte) {
+	if h.tombstones == nil {
+		h.tombstones, h.buried = make(map[string]bool), make(map[[32]byte][]string)
+	}
+	h.tombstones[key] = true
+	h.buried[[32]byte(norm)] = append(h.buried[[32]byte(norm)], key)
+}
+
+// graves returns the version keys of the tombstones that stand for an incoming version.
+func (h *held) graves(in *incoming) []string {
+	if !in.versioned {
+		return h.buried[in.norm]
+	}
+	if h.tombstones[in.key] {
+		return []string{in.key}
+	}
+	return nil
+}
+
+// decide tells what becomes of a version, from what is held and what came before it in the same submission; honour
+// says whether a tombstone keeps it out.
+func (h *held) decide(in *incoming, honour bool) outcome {
+	if !in.versioned {
+		if c, ok := h.contents[in.norm]; ok {
+			in.version, in.key = c.version, c.key
+			return known
+		}
+		if h.fresh[in.norm] != nil {
+			return known
+		}
+	} else {
+		norm, ok := h.norms[in.key]
+		if p := h.pending[in.key]; p != nil {
+			norm, ok = p.norm[:], true
+		}
+		if ok && string(norm) == string(in.norm[:]) {
+			return known
+		}
+		if ok {
+			return conflict
+		}
+	}
+	if honour && len(h.graves(in)) > 0 {
+		return tombstoned
+	}
+	return stored
+}
+
+// expect notes that a version will be stored.
+func (h *held) expect(in *incoming) {
+	if in.versioned {
+		if h.pending == nil {
+			h.pending = make(map[string]*incoming)
+		}
+		h.pending[in.key] = in
+		return
+	}
+	if h.fresh == nil {
+		h.fresh = make(map[[32]byte]*incoming)
+	}
+	h.fresh[in.norm] = in
+}

@@ -1,0 +1,104 @@
+package store
+
+import (
+	"slices"
+
+	"github.com/skjold-exchange/skjold/stix"
+	"github.com/skjold-exchange/skjold/taxii"
+)
+
+// outcome is what became of an object that came in.
+type outcome int
+
+const (
+	refused    outcome = iota // by the rules, before or on arrival; message says why
+	stored                    // a new entry
+	known                     // already held, nothing changed
+	conflict                  // other content is held under the same id and version
+	tombstoned                // deleted here before, not brought back
+)
+
+var outcomeNames = [...]string{refused: "refused", stored: "stored", known: "known", conflict: "conflict", tombstoned: "tombstoned"}
+
+const conflictMessage = "other content is already held under this id and version; publish a new version with a later modified time"
+
+// incoming is an object on its way into a collection's log. The first group of fields is computed before the write
+// transaction, the second inside it.
+type incoming struct {
+	object    *stix.Object // nil if refused on arrival
+	norm      [32]byte
+	set       stix.MarkingSet
+	setKey    string
+	versioned bool // has a modified or created property
+
+	version, key    string // the version and its sort key; of unversioned objects given on storing
+	isFirst, isLast bool
+	outcome         outcome
+	message         string
+}
+
+// receive prepares an item. It is where the content is hashed, so that writers do not wait for it.
+func receive(item taxii.Item) *incoming {
+	in := &incoming{object: item.Object, message: item.Refused}
+	if item.Object == nil {
+		if in.message == "" {
+			in.message = "is not a STIX object with an id"
+		}
+		return in
+	}
+	if in.message != "" {
+		in.object = nil
+		return in
+	}
+	norm, err := item.Object.Norm()
+	if err != nil {
+		in.object, in.message = nil, "the content can't be compared with other copies: "+err.Error()
+		return in
+	}
+	in.norm = norm
+	in.set = item.Object.Markings()
+	in.setKey = in.set.Key()
+	if v := item.Object.Version(); !v.IsZero() {
+		in.versioned, in.version, in.key = true, v.String(), v.SortKey()
+	}
+	return in
+}
+
+// receiveAll prepares items and returns them in their order, and those to be stored in the order of storing: marking
+// definitions first, so that no entry precedes the definition of its own marking.
+func receiveAll(items []taxii.Item) (all, definitions, rest []*incoming) {
+	all = make([]*incoming, len(items))
+	for i, item := range items {
+		in := receive(item)
+		all[i] = in
+		switch {
+		case in.object == nil:
+		case in.object.Type == "marking-definition":
+			definitions = append(definitions, in)
+		default:
+			rest = append(rest, in)
+		}
+	}
+	return all, definitions, rest
+}
+
+// reset forgets what a transaction that was undone found out.
+func (in *incoming) reset() {
+	in.outcome, in.isFirst, in.isLast = refused, false, false
+	if !in.versioned {
+		in.version, in.key = "", ""
+	}
+}
+
+// ids lists the object ids of a list once each, in order of appearance.
+func ids(list []*incoming) []string {
+	seen := make(map[stix.Identifier]bool, len(list))
+	out := make([]string, 0, len(list))
+	for _, in := range list {
+		if !seen[in.object.ID] {
+			seen[in.object.ID] = true
+			out = append(out, string(in.object.ID))
+		}
+	}
+	return slices.Clip(out)
+}

@@ -1,0 +1,85 @@
+package store
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+	"time"
+)
+
+//go:embed migrations/*.sql
+var migrationFiles embed.FS
+
+// migration is one step of the schema. Steps are numbered from 1 without gaps and never changed once released.
+type migration struct {
+	number int
+	sql    string
+}
+
+func migrations() ([]migration, error) {
+	files, err := fs.Glob(migrationFiles, "migrations/*.sql") // sorted by name
+	if err != nil {
+		return nil, err
+	}
+	var list []migration
+	for i, file := range files {
+		digits, _, _ := strings.Cut(strings.TrimPrefix(file, "migrations/"), "_")
+		n, err := strconv.Atoi(digits)
+		if err != nil || n != i+1 {
+			return nil, fmt.Errorf("migration %s is not number %d", file, i+1)
+		}
+		text, err := migrationFiles.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, migration{number: n, sql: string(text)})
+	}
+	return list, nil
+}
+
+const createSchemaVersion = `CREATE TABLE IF NOT EXISTS schema_version (
+  number  INTEGER PRIMARY KEY,
+  applied BIGINT NOT NULL
+)`
+
+// schemaVersion is the number of the last migration applied.
+func schemaVersion(c conn) (int, error) {
+	n, err := number(c, `SELECT COALESCE(MAX(number), 0) FROM schema_version`)
+	return int(n), err
+}
+
+// checkVersion returns an error where the database was written by a newer program.
+func checkVersion(have, known int) error {
+	if have > known {
+		return fmt.Errorf("%w (its schema is version %d, this program knows %d)", ErrNewerVersion, have, known)
+	}
+	return nil
+}
+
+// applyMigrations runs the steps that are missing, each in one transaction; another process may do the same meanwhile.
+// dialect turns the text of a step into the engine's.
+func applyMigrations(ctx context.Context, e engine, steps []migration, now time.Time, dialect func(string) string) error {
+	for _, step := range steps {
+		err := e.Write(ctx, func(c conn) error {
+			if _, err := c.Exec(dialect(createSchemaVersion)); err != nil {
+				return err
+			}
+			have, err := schemaVersion(c)
+			if err != nil || have >= step.number {
+				return err
+			}
+			if err := c.Script(dialect(step.sql)); err != nil {
+				return fmt.Errorf("migration %d: %w", step.number, err)
+			}
+			_, err = c.Exec(`INSERT INTO schema_version (number, applied) VALUES ($1, $2)`, step.number, now.UnixMicro())
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

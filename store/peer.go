@@ -1,0 +1,153 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/skjold-exchange/skjold/federation"
+	"github.com/skjold-exchange/skjold/stix"
+	"github.com/skjold-exchange/skjold/taxii"
+)
+
+// PeerInfo is a pinned peer with its rights here and what was observed of it.
+type PeerInfo struct {
+	federation.Peer
+	// Rights and MaxTLP by collection id; nothing is served without an entry in both.
+	Rights map[string]taxii.Rights
+	MaxTLP map[string]stix.TLP
+	Seen   Seen
+}
+
+// AddPeer pins a peer. With replace, the keys and the API root of a peer that is pinned already are exchanged and its
+// rights stay; without, that is ErrExists.
+func (s *Store) AddPeer(ctx context.Context, p federation.Peer, replace bool) error {
+	if p.Entity == "" || len(p.JWKS) == 0 {
+		return invalid("a peer has an entity id and request keys")
+	}
+	return s.write(ctx, func(c conn) error {
+		n, err := accountNumber(c, taxii.Peer, string(p.Entity))
+		if err != nil {
+			return err
+		}
+		if n != 0 && replace {
+			_, err := c.Exec(`UPDATE peer SET jwks = $2, api_root = $3 WHERE account = $1`, n, p.JWKS, p.APIRoot)
+			return err
+		}
+		added := p.Added
+		if added.IsZero() {
+			added = s.now()
+		}
+		if n, err = addAccount(c, taxii.Peer, string(p.Entity), added); err != nil {
+			return err
+		}
+		_, err = c.Exec(`INSERT INTO peer (account, jwks, api_root) VALUES ($1, $2, $3)`, n, p.JWKS, p.APIRoot)
+		return err
+	})
+}
+
+// peerNumber finds a peer's account; federation.ErrUnknownPeer.
+func peerNumber(c conn, id federation.EntityID) (int64, error) {
+	n, err := accountNumber(c, taxii.Peer, string(id))
+	if err == nil && n == 0 {
+		err = fmt.Errorf("%q: %w", id, federation.ErrUnknownPeer)
+	}
+	return n, err
+}
+
+// RemovePeer removes a peer and its rights. The errors are federation.ErrUnknownPeer and ErrInUse (something is
+// subscribed to from it).
+func (s *Store) RemovePeer(ctx context.Context, id federation.EntityID) error {
+	return s.write(ctx, func(c conn) error {
+		n, err := peerNumber(c, id)
+		if err != nil {
+			return err
+		}
+		subscriptions, err := number(c, `SELECT COUNT(*) FROM subscription WHERE peer = $1`, string(id))
+		if err != nil {
+			return err
+		}
+		if subscriptions > 0 {
+			return fmt.Errorf("%d subscriptions pull from peer %q; remove them first: %w", subscriptions, id, ErrInUse)
+		}
+		_, err = c.Exec(`DELETE FROM account WHERE number = $1`, n)
+		return err
+	})
+}
+
+// AllowPeer sets a peer's rights on a collection (by id) and the strictest level that it is served from it; no rights
+// at all remove the entry. The errors are federation.ErrUnknownPeer and taxii.ErrNotFound.
+func (s *Store) AllowPeer(ctx context.Context, id federation.EntityID, collection string, r taxii.Rights, maxTLP stix.TLP) error {
+	if maxTLP > stix.TLPRed {
+		return invalid("%v is not a TLP level", maxTLP)
+	}
+	return s.write(ctx, func(c conn) error {
+		n, err := peerNumber(c, id)
+		if err != nil {
+			return err
+		}
+		return setRight(c, n, collection, r, maxTLP)
+	})
+}
+
+// Peers returns all pinned peers in order of entity id.
+func (s *Store) Peers(ctx context.Context) ([]PeerInfo, error) {
+	return s.peers(ctx, "")
+}
+
+func (s *Store) peers(ctx context.Context, id federation.EntityID) ([]PeerInfo, error) {
+	var list []PeerInfo
+	err := s.read(ctx, func(c conn) error {
+		list = nil
+		rows, err := accounts(c, taxii.Peer, string(id))
+		if err != nil {
+			return err
+		}
+		for _, a := range rows {
+			info := PeerInfo{Rights: a.rights, MaxTLP: a.maxTLP, Seen: a.seen,
+				Peer: federation.Peer{Entity: federation.EntityID(a.name), Added: a.created, LastSeen: a.seen.LastSeen}}
+			found, err := one(c, `SELECT jwks, api_root FROM peer WHERE account = $1`, []any{a.number}, func(r row) error {
+				info.JWKS, info.APIRoot = r.Bytes(0), r.Text(1)
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+			if !found {
+				return fmt.Errorf("peer %q has no keys in the database", a.name)
+			}
+			list = append(list, info)
+		}
+		return nil
+	})
+	return list, err
+}
+
+// peer returns one peer; federation.ErrUnknownPeer.
+func (s *Store) peer(ctx context.Context, id federation.EntityID) (PeerInfo, error) {
+	if id == "" {
+		return PeerInfo{}, fmt.Errorf("%q: %w", id, federation.ErrUnknownPeer)
+	}
+	list, err := s.peers(ctx, id)
+	if err != nil {
+		return PeerInfo{}, err
+	}
+	if len(list) == 0 {
+		return PeerInfo{}, fmt.Errorf("%q: %w", id, federation.ErrUnknownPeer)
+	}
+	return list[0], nil
+}
+
+// Peer returns a pinned peer; federation.ErrUnknownPeer.
+func (s *Store) Peer(ctx context.Context, id federation.EntityID) (federation.Peer, error) {
+	info, err := s.peer(ctx, id)
+	return info.Peer, err
+}
+
+// PeerPrincipal returns the principal of a peer that has authenticated; federation.ErrUnknownPeer.
+func (s *Store) PeerPrincipal(ctx context.Context, id federation.EntityID) (*taxii.Principal, error) {
+	info, err := s.peer(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return &taxii.Principal{Kind: taxii.Peer, Name: string(info.Entity), Rights: info.Rights, MaxTLP: info.MaxTLP}, nil
+}

@@ -1,0 +1,243 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+)
+
+// sqliteFile is the database in the data directory; SQLite keeps its -wal and -shm files beside it.
+const sqliteFile = "skjold.db"
+
+const (
+	// sqlitePatience is how long a writer waits for another process's transaction.
+	sqlitePatience = 30 * time.Second
+	// readPatience is how long a reader waits for the rare moments when a WAL database is locked for readers too.
+	readPatience = 10 * time.Second
+	// walLimit is the size in bytes above which the write-ahead log is emptied into the database and truncated.
+	walLimit = 64 << 20
+)
+
+// sqliteEngine is SQLite in one file. One connection writes and a few read; each is used by one goroutine at a time.
+// Connections are never interrupted by a caller's context while a statement runs: a page query is short, and a
+// transaction that has begun is finished.
+type sqliteEngine struct {
+	path    string
+	writer  chan *sqliteConn // holds the connection when nobody writes
+	readers chan *sqliteConn // idle ones; nil for a slot whose connection is not open yet
+	closed  chan struct{}
+	close   sync.Once
+}
+
+var sqlitePragmas = []string{
+	`PRAGMA foreign_keys = ON`,
+	`PRAGMA synchronous = FULL`,
+	`PRAGMA temp_store = MEMORY`,
+	`PRAGMA mmap_size = 0`,
+}
+
+// openSQLite opens or creates the database in dir.
+func openSQLite(dir string) (*sqliteEngine, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("create the data directory: %w", err)
+	}
+	path, err := filepath.Abs(filepath.Join(dir, sqliteFile))
+	if err != nil {
+		return nil, err
+	}
+	if err := createPrivate(path); err != nil {
+		return nil, err
+	}
+	readers := max(4, 2*runtime.GOMAXPROCS(0))
+	e := &sqliteEngine{
+		path:    path,
+		writer:  make(chan *sqliteConn, 1),
+		readers: make(chan *sqliteConn, readers),
+		closed:  make(chan struct{}),
+	}
+	w, err := e.connect(true)
+	if err != nil {
+		return nil, err
+	}
+	e.writer <- w
+	for range readers {
+		e.readers <- nil
+	}
+	return e, nil
+}
+
+// createPrivate makes the file so that only its owner can read it; SQLite gives its companions the same mode.
+func createPrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("create the database: %w", err)
+	}
+	return f.Close()
+}
+
+func (e *sqliteEngine) connect(write bool) (*sqliteConn, error) {
+	db, err := sqlite.OpenConn(e.path, sqlite.OpenReadWrite, sqlite.OpenPrivateCache)
+	if err != nil {
+		return nil, sqliteError(err)
+	}
+	c := newSQLiteConn(db)
+	db.SetBusyTimeout(readPatience)
+	pragmas := sqlitePragmas
+	if write {
+		pragmas = append([]string{`PRAGMA page_size = 8192`, `PRAGMA journal_mode = WAL`}, pragmas...)
+		pragmas = append(pragmas, `PRAGMA cache_size = -65536`, `PRAGMA wal_autocheckpoint = 4000`)
+	} else {
+		pragmas = append(pragmas[:len(pragmas):len(pragmas)], `PRAGMA cache_size = -8192`, `PRAGMA query_only = ON`)
+	}
+	for _, pragma := range pragmas {
+		if err := c.pragma(pragma); err != nil {
+			_ = c.close()
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// migrate brings the schema up to date, each step in a transaction of its own.
+func (e *sqliteEngine) migrate(ctx context.Context, now time.Time) error {
+	steps, err := migrations()
+	if err != nil {
+		return err
+	}
+	exists, have := false, 0
+	err = e.Read(ctx, func(c conn) error {
+		n, err := number(c, `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema_version'`)
+		if exists = n > 0; err != nil || !exists {
+			return err
+		}
+		have, err = schemaVersion(c)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := checkVersion(have, len(steps)); err != nil {
+		return err
+	}
+	return applyMigrations(ctx, e, steps[have:], now, func(sql string) string { return sql })
+}
+
+// Read implements engine: a deferred transaction is one snapshot from its first statement on.
+func (e *sqliteEngine) Read(ctx context.Context, fn func(conn) error) error {
+	c, err := e.reader(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { e.readers <- c }()
+	if _, err := c.Exec(`BEGIN`); err != nil {
+		return err
+	}
+	defer func() {
+		if _, err := c.Exec(`ROLLBACK`); err != nil {
+			_ = c.close() // a connection that can't leave its transaction is replaced
+			c = nil
+		}
+	}()
+	return fn(c)
+}
+
+func (e *sqliteEngine) reader(ctx context.Context) (*sqliteConn, error) {
+	select {
+	case <-e.closed:
+		return nil, ErrClosed
+	default:
+	}
+	select {
+	case c := <-e.readers:
+		if c != nil {
+			return c, nil
+		}
+		c, err := e.connect(false)
+		if err != nil {
+			e.readers <- nil
+			return nil, err
+		}
+		return c, nil
+	case <-ctx.Done():
+		return nil, unavailable("waiting for a database connection", ctx.Err())
+	case <-e.closed:
+		return nil, ErrClosed
+	}
+}
+
+// Write implements engine.
+func (e *sqliteEngine) Write(ctx context.Context, fn func(conn) error) error {
+	c, err := e.takeWriter(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { e.writer <- c }()
+	if err := c.beginImmediate(ctx); err != nil {
+		return err
+	}
+	done := false
+	defer func() {
+		if !done {
+			c.rollback()
+		}
+	}()
+	if err := fn(c); err != nil {
+		return err
+	}
+	if _, err := c.Exec(`COMMIT`); err != nil {
+		return err
+	}
+	done = true
+	return nil
+}
+
+func (e *sqliteEngine) takeWriter(ctx context.Context) (*sqliteConn, error) {
+	select {
+	case c := <-e.writer:
+		return c, nil
+	case <-ctx.Done():
+		return nil, unavailable("waiting for the writer", ctx.Err())
+	case <-e.closed:
+		return nil, ErrClosed
+	}
+}
+
+// Maintain implements engine: it empties a write-ahead log that readers kept from being reused.
+func (e *sqliteEngine) Maintain(ctx context.Context) error {
+	info, err := os.Stat(e.path + "-wal")
+	if err != nil || info.Size() < walLimit {
+		return nil
+	}
+	c, err := e.takeWriter(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { e.writer <- c }()
+	c.db.SetBusyTimeout(time.Second)
+	return c.pragma(`PRAGMA wal_checkpoint(TRUNCATE)`)
+}
+
+// Close implements engine. It waits for transactions that have begun.
+func (e *sqliteEngine) Close() (err error) {
+	e.close.Do(func() {
+		close(e.closed)
+		for range cap(e.readers) {
+			if c := <-e.readers; c != nil {
+				err = errors.Join(err, c.close())
+			}
+		}
+		err = errors.Join(err, (<-e.writer).close())
+	})
+	return err
+}

@@ -1,0 +1,42 @@
+package store_test
+
+import (
+	"testing"
+
+	"github.com/skjold-exchange/skjold/store"
+	"github.com/skjold-exchange/skjold/store/storetest"
+)
+
+// openFixture opens an embedded store in a directory of the test.
+func openFixture(t *testing.T) *storetest.Fixture {
+	t.Helper()
+	clock := storetest.NewClock()
+	options := store.Options{Dir: t.TempDir(), Now: clock.Now}
+	f := &storetest.Fixture{Clock: clock}
+	open := func(t *testing.T) {
+		t.Helper()
+		s, err := store.Open(t.Context(), options)
+		if err != nil {
+			t.Fatalf("Open: %v", err)
+		}
+		f.Store, f.Node = s, s
+	}
+	open(t)
+	f.Reopen = func(t *testing.T) {
+		t.Helper()
+		if err := f.Node.Close(); err != nil {
+			t.Fatalf("Close: %v", err)
+		}
+		open(t)
+	}
+	t.Cleanup(func() {
+		if err := f.Node.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return f
+}
+
+func TestSQLite(t *testing.T) {
+	storetest.Run(t, openFixture)
+}

@@ -1,0 +1,173 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/skjold-exchange/skjold/federation"
+	"github.com/skjold-exchange/skjold/federation/sync"
+	"github.com/skjold-exchange/skjold/taxii"
+)
+
+// Options of a store.
+type Options struct {
+	// Dir is the data directory with the embedded database. It is made where it is missing, readable by its owner only.
+	Dir string
+	// URL, if not empty, names a PostgreSQL database to use instead: postgres://…
+	URL string
+	// Now is the clock; nil for time.Now.
+	Now func() time.Time
+	// Logger receives what the background work has to tell; nil for slog.Default.
+	Logger *slog.Logger
+	// Registerer receives the metrics; nil for none.
+	Registerer prometheus.Registerer
+}
+
+// Store is a node's database. All methods may run concurrently, in this process and in others.
+type Store struct {
+	engine  engine
+	commits *committer
+	metrics *metrics
+	log     *slog.Logger
+	now     func() time.Time
+
+	sets     markingSets
+	observed observations
+}
+
+var (
+	_ taxii.Store      = (*Store)(nil)
+	_ federation.Peers = (*Store)(nil)
+	_ sync.Store       = (*Store)(nil)
+)
+
+// Open opens the store and brings its schema up to date; a store that does not exist is created. The errors are
+// ErrNewerVersion, ErrDamaged, taxii.ErrUnavailable or internal ones.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	s := &Store{log: o.Logger, now: o.Now}
+	if s.log == nil {
+		s.log = slog.Default()
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	m, err := newMetrics(o.Registerer)
+	if err != nil {
+		return nil, err
+	}
+	s.metrics = m
+	if s.engine, err = openEngine(ctx, o, s.now()); err != nil {
+		return nil, err
+	}
+	s.commits = newCommitter(s.engine, m)
+	return s, nil
+}
+
+func openEngine(ctx context.Context, o Options, now time.Time) (engine, error) {
+	if o.Dir == "" {
+		return nil, errors.New("store: no data directory given")
+	}
+	e, err := openSQLite(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.migrate(ctx, now); err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	return e, nil
+}
+
+// Close writes what Observe has gathered and closes the database. No other method may run during or after it.
+func (s *Store) Close() error {
+	return errors.Join(s.flush(context.Background()), s.engine.Close())
+}
+
+// Run does the background work until ctx ends: it writes what Observe gathers every second and once at the end, removes
+// statuses older than a week and keeps the write-ahead log short. It returns ctx's error.
+func (s *Store) Run(ctx context.Context) error {
+	flush := time.NewTicker(time.Second)
+	defer flush.Stop()
+	maintain := time.NewTicker(time.Minute)
+	defer maintain.Stop()
+	report := func(what string, err error) {
+		if err != nil && ctx.Err() == nil {
+			s.log.Warn("store: "+what, "error", err)
+		}
+	}
+	report("removing old statuses", s.purgeStatuses(ctx))
+	for {
+		select {
+		case <-ctx.Done():
+			if err := s.flush(context.WithoutCancel(ctx)); err != nil {
+				s.log.Warn("store: noting what was served", "error", err)
+			}
+			return ctx.Err()
+		case <-flush.C:
+			report("noting what was served", s.flush(ctx))
+		case <-maintain.C:
+			report("removing old statuses", s.purgeStatuses(ctx))
+			report("maintenance", s.engine.Maintain(ctx))
+		}
+	}
+}
+
+// Ping tells whether the store answers: nil, or taxii.ErrUnavailable or an internal error.
+func (s *Store) Ping(ctx context.Context) error {
+	return s.read(ctx, func(c conn) error {
+		_, err := number(c, `SELECT COUNT(*) FROM counter`)
+		return err
+	})
+}
+
+// read runs fn on one snapshot.
+func (s *Store) read(ctx context.Context, fn func(conn) error) error {
+	err := s.engine.Read(ctx, fn)
+	s.metrics.failed(err)
+	return err
+}
+
+// write runs fn in a transaction and returns when it is durable; see committer.do for what fn may do.
+func (s *Store) write(ctx context.Context, fn func(conn) error) error {
+	return s.commits.do(ctx, 1, fn)
+}
+
+// micros is a time as it is stored; the zero time is 0.
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// timeOf is the reverse of micros.
+func timeOf(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}
+
+// Meta returns a small fact about the node; taxii.ErrNotFound if it was never set.
+func (s *Store) Meta(ctx context.Context, key string) (string, error) {
+	var value string
+	err := s.read(ctx, func(c conn) error {
+		found, err := one(c, `SELECT value FROM meta WHERE name = $1`, []any{key}, func(r row) error { value = r.Text(0); return nil })
+		if err == nil && !found {
+			return notFound("node fact", key)
+		}
+		return err
+	})
+	return value, err
+}
+
+// SetMeta sets a small fact about the node.
+func (s *Store) SetMeta(ctx context.Context, key, value string) error {
+	return s.write(ctx, func(c conn) error {
+		_, err := c.Exec(`INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, key, value)
+		return err
+	})
+}

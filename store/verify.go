@@ -1,0 +1,77 @@
+package store
+
+import (
+	"context"
+	"fmt"
+)
+
+// invariants are queries that return a line of text for everything that is wrong.
+var invariants = []struct{ rule, sql string }{
+	{"an entry is no later than its collection's counter and later than its creation",
+		`SELECT c.title || ': ' || e.object FROM entry e JOIN collection c ON c.number = e.collection
+		 WHERE e.date_added > c.last_added OR e.date_added <= c.created`},
+	{"entries are numbered in the order of date_added",
+		`SELECT title || ': ' || object FROM (
+			SELECT c.title AS title, e.object AS object, e.seq AS seq,
+				LAG(e.seq) OVER (PARTITION BY e.collection ORDER BY e.date_added) AS before
+			FROM entry e JOIN collection c ON c.number = e.collection) o WHERE o.before >= o.seq`},
+	{"an entry is marked first and last exactly if it is",
+		`SELECT c.title || ': ' || v.object FROM (
+			SELECT e.collection AS collection, e.object AS object, e.is_first AS is_first, e.is_last AS is_last,
+				ROW_NUMBER() OVER (PARTITION BY e.collection, e.object ORDER BY e.version_key) AS low,
+				ROW_NUMBER() OVER (PARTITION BY e.collection, e.object ORDER BY e.version_key DESC) AS high
+			FROM entry e) v JOIN collection c ON c.number = v.collection
+		 WHERE v.is_first <> CASE WHEN v.low = 1 THEN 1 ELSE 0 END OR v.is_last <> CASE WHEN v.high = 1 THEN 1 ELSE 0 END`},
+	{"a collection counts its entries",
+		`SELECT c.title FROM collection c WHERE c.objects <> (SELECT COUNT(*) FROM entry e WHERE e.collection = c.number)`},
+	{"a facet counts its entries",
+		`SELECT c.title || ': ' || f.type FROM facet f JOIN collection c ON c.number = f.collection
+		 WHERE f.entries <> (SELECT COUNT(*) FROM entry e WHERE e.facet = f.number)`},
+	{"no entry of a facet is later than the facet says, nor of another collection",
+		`SELECT c.title || ': ' || e.object FROM entry e JOIN facet f ON f.number = e.facet JOIN collection c ON c.number = e.collection
+		 WHERE e.date_added > f.last_added OR f.collection <> e.collection`},
+	{"an entry has the object type of its facet",
+		`SELECT e.object FROM entry e JOIN facet f ON f.number = e.facet WHERE e.object NOT LIKE f.type || '--%'`},
+	{"a marking set is unknown exactly if it has a marking that is not known",
+		`SELECT m.name FROM marking_set m WHERE m.unknown <> CASE WHEN EXISTS (
+			SELECT 1 FROM marking_set_member b WHERE b.marking_set = m.number
+			AND NOT EXISTS (SELECT 1 FROM known_marking k WHERE k.marking = b.marking)) THEN 1 ELSE 0 END`},
+	{"objects of several specification versions are noted",
+		`SELECT c.title || ': ' || e.object FROM entry e JOIN facet f ON f.number = e.facet JOIN collection c ON c.number = e.collection
+		 WHERE c.mixed = 0 GROUP BY c.title, e.collection, e.object HAVING MIN(f.spec_version) <> MAX(f.spec_version)`},
+	{"nothing that is held has a tombstone",
+		`SELECT c.title || ': ' || t.object FROM tombstone t JOIN collection c ON c.number = t.collection
+		 WHERE EXISTS (SELECT 1 FROM entry e WHERE e.collection = t.collection AND e.object = t.object AND e.version_key = t.version_key)`},
+	{"an account is a client or a peer",
+		`SELECT a.name FROM account a WHERE (SELECT COUNT(*) FROM client c WHERE c.account = a.number) + (SELECT COUNT(*) FROM peer p WHERE p.account = a.number) <> 1`},
+	{"a subscription's peer is pinned",
+		`SELECT s.peer FROM subscription s WHERE NOT EXISTS (SELECT 1 FROM account a WHERE a.kind = 'peer' AND a.name = s.peer)`},
+}
+
+// maxFindings bounds what Verify tells of one rule.
+const maxFindings = 10
+
+// Verify checks what must hold in every store, on one snapshot, and returns a line for everything that does not. It reads
+// all entries (not their bytes).
+func (s *Store) Verify(ctx context.Context) ([]string, error) {
+	var findings []string
+	err := s.read(ctx, func(c conn) error {
+		findings = nil
+		for _, rule := range invariants {
+			n := 0
+			err := c.Query(rule.sql, nil, func(r row) error {
+				if n++; n > maxFindings {
+					findings = append(findings, rule.rule+": and more")
+					return errStop
+				}
+				findings = append(findings, fmt.Sprintf("%s: not %s", rule.rule, r.Text(0)))
+				return nil
+			})
+			if err != nil {
+				return fmt.Errorf("checking that %s: %w", rule.rule, err)
+			}
+		}
+		return nil
+	})
+	return findings, err
+}
