@@ -41,6 +41,8 @@ func sourceText(source, name string) string {
 		return "flag --" + k.flag
 	case "environment":
 		return "environment variable " + k.variable
+	case derived:
+		return "it follows from listen unless you set it"
 	}
 	return "from the " + source
 }

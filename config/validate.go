@@ -21,11 +21,13 @@ const maxText = 4096
 // Validate checks every value and how they fit together. The error lists all problems, one KeyError a line.
 func (c *Config) Validate() error {
 	v := validation{config: c}
-	v.check("entity", c.Entity == "" && c.port() == "0" || isEntity(c.Entity),
-		"want an absolute URL such as https://skjold.example.dk: lower-case host, no user name, query, fragment, default port "+
-			"or slash at the end; http only for 127.0.0.1")
+	// Without a port in listen there is nothing to derive from, yet or until listen is mended.
+	underived := c.port() == "0" || !isAddress(c.Listen)
+	v.check("entity", c.Entity == "" && underived || isEntity(c.Entity),
+		"want an absolute URL such as https://skjold.example.dk: lower-case host, no user name, query, fragment, standard "+
+			"port or slash at the end; http only for 127.0.0.1:PORT")
 	v.check("listen", isAddress(c.Listen), "want HOST:PORT with an IP address or a name, such as 127.0.0.1:8080")
-	v.check("public_url", c.PublicURL == "" && c.port() == "0" || isBaseURL(c.PublicURL),
+	v.check("public_url", c.origin["public_url"] == derived || c.PublicURL == "" && underived || isBaseURL(c.PublicURL),
 		"want an absolute http or https URL without user name, query, fragment or slash at the end")
 	v.check("database.url", isPostgresURL(c.Database.URL),
 		"want a PostgreSQL URL, postgres://USER:PASSWORD@HOST/NAME, or nothing for SQLite (the value is not shown)")
@@ -149,9 +151,9 @@ func isEntity(s string) bool {
 		return false
 	}
 	if u.Scheme == "http" {
-		return u.Hostname() == "127.0.0.1" && u.Port() != ""
+		return u.Hostname() == "127.0.0.1" && !slices.Contains([]string{"", "0", "80"}, u.Port()) && u.Path == ""
 	}
-	return u.Scheme == "https" && u.Port() != "443" && isPlainASCII(s)
+	return u.Scheme == "https" && u.Port() != "443"
 }
 
 func isPlainASCII(s string) bool {

@@ -35,13 +35,15 @@ func TestValidate(t *testing.T) {
 		{"entity not ASCII", "entity", func(c *Config) { c.Entity = "https://køge.example" }},
 		{"entity plain http", "entity", func(c *Config) { c.Entity = "http://a.example:80" }},
 		{"entity http without port", "entity", func(c *Config) { c.Entity = "http://127.0.0.1" }},
+		{"entity http on the standard port", "entity", func(c *Config) { c.Entity = "http://127.0.0.1:80" }},
+		{"entity http with a path", "entity", func(c *Config) { c.Entity = "http://127.0.0.1:8080/a" }},
 		{"entity gopher", "entity", func(c *Config) { c.Entity = "gopher://a.example" }},
 
 		{"public_url http", "", func(c *Config) { c.PublicURL = "http://intranet:8080/ti" }},
-		{"public_url empty", "public_url", func(c *Config) { c.PublicURL = "" }},
-		{"public_url with a slash", "public_url", func(c *Config) { c.PublicURL = "https://a.example/" }},
-		{"public_url with a password", "public_url", func(c *Config) { c.PublicURL = "https://u:p@a.example" }},
-		{"public_url with a wrong port", "public_url", func(c *Config) { c.PublicURL = "https://a.example:99999" }},
+		{"public_url empty", "public_url", func(c *Config) { c.PublicURL, c.origin["public_url"] = "", "file" }},
+		{"public_url with a slash", "public_url", func(c *Config) { c.PublicURL, c.origin["public_url"] = "https://a.example/", "file" }},
+		{"public_url with a password", "public_url", func(c *Config) { c.PublicURL, c.origin["public_url"] = "https://u:p@a.example", "file" }},
+		{"public_url with a wrong port", "public_url", func(c *Config) { c.PublicURL, c.origin["public_url"] = "https://a.example:99999", "file" }},
 
 		{"listen on IPv6 loopback", "", func(c *Config) { c.Listen = "[::1]:1" }},
 		{"listen on localhost", "", func(c *Config) { c.Listen = "localhost:1" }},
@@ -54,7 +56,7 @@ func TestValidate(t *testing.T) {
 		{"plain http for all", "listen", func(c *Config) { c.Listen = ":80" }},
 		{"plain http for all, IPv6", "listen", func(c *Config) { c.Listen = "[::]:80" }},
 		{"plain http on a name", "listen", func(c *Config) { c.Listen = "a.example:80" }},
-		{"behind a proxy", "", func(c *Config) { c.Listen, c.BehindProxy = ":80", true }},
+		{"behind a proxy", "", func(c *Config) { c.Listen, c.BehindProxy = ":8080", true }},
 		{"with TLS", "", func(c *Config) {
 			c.Listen, c.TLS = ":443", TLS{"c.pem", "k.pem"}
 			c.Entity, c.origin["entity"] = "https://a.example", "file"
@@ -146,7 +148,7 @@ func TestSetPort(t *testing.T) {
 	for _, tt := range []struct{ name, listen, entity, wantListen, wantEntity, wantURL string }{
 		{"derived", "127.0.0.1:0", "", "127.0.0.1:4711", "http://127.0.0.1:4711", "http://127.0.0.1:4711"},
 		{"named", "127.0.0.1:0", "https://a.example", "127.0.0.1:4711", "https://a.example", "https://a.example"},
-		{"has a port", "127.0.0.1:80", "", "127.0.0.1:80", "http://127.0.0.1:80", "http://127.0.0.1:80"},
+		{"has a port", "127.0.0.1:81", "", "127.0.0.1:81", "http://127.0.0.1:81", "http://127.0.0.1:81"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c, err := Load(LoadOptions{Env: []string{"SKJOLD_LISTEN=" + tt.listen, "SKJOLD_ENTITY=" + tt.entity}})
@@ -161,6 +163,24 @@ func TestSetPort(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestDerivedProblems: a value that follows from a wrong one is not reported beside it.
+func TestDerivedProblems(t *testing.T) {
+	for _, tt := range []struct{ env, want string }{
+		{"SKJOLD_ENTITY=https://a.example/", `entity = "https://a.example/": want an absolute URL such as ` +
+			`https://skjold.example.dk: lower-case host, no user name, query, fragment, standard port or slash at the end; ` +
+			`http only for 127.0.0.1:PORT (environment variable SKJOLD_ENTITY)`},
+		{"SKJOLD_LISTEN=127.0.0.1:80", `entity = "http://127.0.0.1:80": want an absolute URL such as ` +
+			`https://skjold.example.dk: lower-case host, no user name, query, fragment, standard port or slash at the end; ` +
+			`http only for 127.0.0.1:PORT (it follows from listen unless you set it)`},
+		{"SKJOLD_LISTEN=8080", `listen = "8080": want HOST:PORT with an IP address or a name, such as 127.0.0.1:8080 ` +
+			`(environment variable SKJOLD_LISTEN)`},
+	} {
+		if _, err := Load(LoadOptions{Env: []string{tt.env}}); err == nil || err.Error() != tt.want {
+			t.Errorf("%s:\n got %v\nwant %s", tt.env, err, tt.want)
+		}
 	}
 }
 

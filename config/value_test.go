@@ -144,14 +144,14 @@ func TestFlags(t *testing.T) {
 	flags := pflag.NewFlagSet("skjold", pflag.ContinueOnError)
 	AddFlags(flags, "listen", "behind_proxy", "limits.object_size", "database.url")
 	title := flags.String("title", "", "the command's own")
-	if err := flags.Parse([]string{"--behind-proxy", "--title", "mine", "--listen", ":80"}); err != nil {
+	if err := flags.Parse([]string{"--behind-proxy", "--title", "mine", "--listen", ":81"}); err != nil {
 		t.Fatal(err)
 	}
 	c, err := Load(LoadOptions{Flags: flags, Env: []string{"SKJOLD_BEHIND_PROXY=false"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !c.BehindProxy || c.Listen != ":80" || c.Title != "Skjold" || *title != "mine" {
+	if !c.BehindProxy || c.Listen != ":81" || c.Title != "Skjold" || *title != "mine" {
 		t.Errorf("got behind_proxy %v, listen %s, title %s", c.BehindProxy, c.Listen, c.Title)
 	}
 	usages := map[string]string{}
