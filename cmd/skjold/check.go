@@ -1,0 +1,187 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/skjold-exchange/skjold/stix"
+)
+
+// checkJSON is one object's result in the output of check --json, one a line in input order.
+type checkJSON struct {
+	File     string           `json:"file,omitempty"` // only with several inputs
+	Index    int              `json:"index"`
+	ID       string           `json:"id"`
+	Type     string           `json:"type"`
+	Errors   []stix.Violation `json:"errors"`
+	Warnings []stix.Violation `json:"warnings"`
+}
+
+func (a *app) checkCommand() *cobra.Command {
+	var quiet bool
+	cmd := &cobra.Command{
+		Use:   "check [FILE|DIRECTORY]...",
+		Short: "Validate STIX 2.1: bundles, envelopes, objects or JSON lines",
+		Long: `Validate STIX 2.1 content from files, directories (every .json, .jsonl and .stix2 below them) or standard input.
+Every violation is printed with the property, the rule and the section of the standard. Exit code 1 if there is an error.`,
+		Example: `  skjold check bundle.json
+  skjold check --json feed/ | jq 'select(.errors != [])'
+  curl -s https://example.org/bundle.json | skjold check`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				args = []string{"-"}
+			}
+			files, err := expandInputs(args)
+			if err != nil {
+				return err
+			}
+			c := checker{app: a, quiet: quiet, many: len(files) > 1}
+			for _, name := range files {
+				if err := cmd.Context().Err(); err != nil {
+					return err
+				}
+				if err := c.file(name); err != nil {
+					return err
+				}
+			}
+			return c.finish()
+		},
+	}
+	cmd.Flags().BoolVar(&quiet, "quiet", false, "print errors only, no warnings")
+	return cmd
+}
+
+// expandInputs replaces directories by the STIX files below them.
+func expandInputs(args []string) ([]string, error) {
+	var files []string
+	for _, arg := range args {
+		info, err := os.Stat(arg)
+		if arg == "-" || (err == nil && !info.IsDir()) {
+			files = append(files, arg)
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		before := len(files)
+		err = filepath.WalkDir(arg, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && d.Type().IsRegular() {
+				switch strings.ToLower(filepath.Ext(path)) {
+				case ".json", ".jsonl", ".stix2", ".stix":
+					files = append(files, path)
+				}
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		if len(files) == before {
+			return nil, fmt.Errorf("%s: no .json, .jsonl or .stix2 file in this directory", arg)
+		}
+	}
+	return files, nil
+}
+
+type checker struct {
+	*app
+	quiet, many                    bool
+	objects, bad, errors, warnings int
+	broken                         int // inputs that could not be read to the end
+}
+
+func (c *checker) file(name string) error {
+	src, err := openSource(name, c.in)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	bar := newProgress(c.err, src.size, true, "checking")
+	err = src.objects(stix.DefaultLimits(), bar.add, func(index int, raw []byte, element *stix.ElementError) error {
+		var o *stix.Object
+		var report stix.Report
+		if element != nil {
+			report.Errors = []stix.Violation{elementViolation(element)}
+		} else {
+			o, report = stix.Check(raw, checkOptions())
+		}
+		return c.object(src.name, index, o, report)
+	})
+	bar.done()
+	if err != nil {
+		c.broken++
+		fmt.Fprintf(c.err, "skjold: %s\n", err)
+	}
+	return nil
+}
+
+func elementViolation(e *stix.ElementError) stix.Violation {
+	return stix.Violation{Rule: "object", Section: "3", Message: e.Reason}
+}
+
+func (c *checker) object(file string, index int, o *stix.Object, r stix.Report) error {
+	c.objects++
+	c.errors += len(r.Errors)
+	c.warnings += len(r.Warnings)
+	if len(r.Errors) > 0 {
+		c.bad++
+	}
+	j := checkJSON{Index: index, Errors: r.Errors, Warnings: r.Warnings}
+	if o != nil {
+		j.ID, j.Type = string(o.ID), o.Type
+	}
+	if c.json {
+		if c.many {
+			j.File = file
+		}
+		if j.Errors == nil {
+			j.Errors = []stix.Violation{}
+		}
+		if j.Warnings == nil || c.quiet {
+			j.Warnings = []stix.Violation{}
+		}
+		return printJSON(c.out, j)
+	}
+	if len(r.Errors) == 0 && (len(r.Warnings) == 0 || c.quiet) {
+		return nil
+	}
+	id := j.ID
+	if id == "" {
+		id = "an object without an id"
+	}
+	fmt.Fprintf(c.out, "%s, object %d: %s\n", printable(file), index, printable(id))
+	for _, v := range r.Errors {
+		c.violation("error", v)
+	}
+	if !c.quiet {
+		for _, v := range r.Warnings {
+			c.violation("warning", v)
+		}
+	}
+	return nil
+}
+
+func (c *checker) violation(kind string, v stix.Violation) {
+	path := v.Path
+	if path == "" {
+		path = "(object)"
+	}
+	fmt.Fprintf(c.out, "  %-7s %s: %s [%s, §%s]\n", kind, printable(path), printable(v.Message), v.Rule, v.Section)
+}
+
+func (c *checker) finish() error {
+	if !c.json {
+		fmt.Fprintf(c.out, "%d objects checked: %d without errors, %d with errors (%d errors, %d warnings)\n",
+			c.objects, c.objects-c.bad, c.bad, c.errors, c.warnings)
+	}
+	if c.bad > 0 || c.broken > 0 {
+		return errSilent
+	}
+	return nil
+}

@@ -1,0 +1,265 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/skjold-exchange/skjold/store"
+	"github.com/skjold-exchange/skjold/taxii"
+)
+
+// clientJSON is an account in the output of --json. Password is there only when it has just been made.
+type clientJSON struct {
+	User          string                  `json:"user"`
+	Password      string                  `json:"password,omitempty"`
+	Admin         bool                    `json:"admin"`
+	Disabled      bool                    `json:"disabled,omitempty"`
+	Rights        map[string]taxii.Rights `json:"rights"`
+	Compat        []string                `json:"compat,omitempty"`
+	Created       string                  `json:"created,omitempty"`
+	LastSeen      string                  `json:"last_seen,omitempty"`
+	LastPull      string                  `json:"last_pull,omitempty"`
+	ObjectsServed int64                   `json:"objects_served"`
+	UserAgent     string                  `json:"user_agent,omitempty"`
+	LastError     string                  `json:"last_error,omitempty"`
+}
+
+const compatEmptyList = "empty-list"
+
+func clientToJSON(c store.Client) clientJSON {
+	j := clientJSON{
+		User: c.Name, Admin: c.Admin, Disabled: c.Disabled, Rights: c.Rights, Created: jsonTime(c.Created),
+		LastSeen: jsonTime(c.LastSeen), LastPull: jsonTime(c.LastPull), ObjectsServed: c.ObjectsServed,
+		UserAgent: c.UserAgent, LastError: c.LastError,
+	}
+	if j.Rights == nil {
+		j.Rights = map[string]taxii.Rights{}
+	}
+	if c.EmptyList {
+		j.Compat = []string{compatEmptyList}
+	}
+	return j
+}
+
+func (a *app) clientCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "client", Short: "Accounts of SOC tools and analysts: add, list, rotate, remove"}
+	cmd.AddCommand(a.clientAddCommand(), a.clientListCommand(), a.clientRotateCommand(), a.clientRemoveCommand())
+	return cmd
+}
+
+func (a *app) clientAddCommand() *cobra.Command {
+	var read, write, compat []string
+	var admin bool
+	cmd := &cobra.Command{
+		Use:   "add NAME",
+		Short: "Add an account and show its key once",
+		Long: `Add an account for a SOC tool or an analyst and show its key, once: the node keeps only a hash of it. The account
+sees only the collections that it may read or write; others do not exist for it.`,
+		Example: `  skjold client add sentinel --read indicators
+  skjold client add analyst --read indicators --write indicators
+  skjold client add elastic --read indicators --compat empty-list --json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c := store.Client{Name: args[0], Admin: admin, Rights: map[string]taxii.Rights{}}
+			for _, f := range compat {
+				if f != compatEmptyList {
+					return usagef("--compat %q is not known; there is: %s", f, compatEmptyList)
+				}
+				c.EmptyList = true
+			}
+			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
+				if err := grant(ctx, st, c.Rights, read, write); err != nil {
+					return err
+				}
+				key, err := st.AddClient(ctx, c)
+				if err != nil {
+					return err
+				}
+				return a.showKey(c, key)
+			})
+		},
+	}
+	cmd.Flags().StringArrayVar(&read, "read", nil, "collection (id, alias or title) that it may read; may be repeated")
+	cmd.Flags().StringArrayVar(&write, "write", nil, "collection that it may add to; may be repeated (deleting needs both)")
+	cmd.Flags().BoolVar(&admin, "admin", false, "reads and writes every collection, sees /metrics")
+	cmd.Flags().StringSliceVar(&compat, "compat", nil, `what its TAXII library needs: "empty-list" puts "objects": [] into empty answers`)
+	return cmd
+}
+
+// grant adds rights on collections named by id, alias or title.
+func grant(ctx context.Context, st *store.Store, rights map[string]taxii.Rights, read, write []string) error {
+	for _, ref := range read {
+		c, err := findCollection(ctx, st, ref)
+		if err != nil {
+			return err
+		}
+		r := rights[c.ID]
+		r.Read = true
+		rights[c.ID] = r
+	}
+	for _, ref := range write {
+		c, err := findCollection(ctx, st, ref)
+		if err != nil {
+			return err
+		}
+		r := rights[c.ID]
+		r.Write = true
+		rights[c.ID] = r
+	}
+	return nil
+}
+
+func (a *app) showKey(c store.Client, key string) error {
+	if a.json {
+		j := clientToJSON(c)
+		j.Password = key
+		return printJSON(a.out, j)
+	}
+	fmt.Fprintf(a.out, "  user      %s\n  password  %s\n", c.Name, key)
+	fmt.Fprintln(a.out, "The password is shown this once; the node keeps only a hash of it.")
+	if !c.Admin && len(c.Rights) == 0 {
+		fmt.Fprintln(a.out, "This account may see nothing yet: remove it and add it with --read or --write COLLECTION.")
+	}
+	return nil
+}
+
+func (a *app) clientListCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "List accounts, their rights and when they last pulled", Args: cobra.NoArgs,
+		Example: "  skjold client list\n  skjold client list --json",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
+				clients, err := st.Clients(ctx)
+				if err != nil {
+					return err
+				}
+				if a.json {
+					list := make([]clientJSON, 0, len(clients))
+					for _, c := range clients {
+						list = append(list, clientToJSON(c))
+					}
+					return printJSON(a.out, list)
+				}
+				names, err := collectionNames(ctx, st)
+				if err != nil {
+					return err
+				}
+				t := table{head: []string{"USER", "READS", "WRITES", "LAST PULL", "OBJECTS", "USER AGENT", "LAST ERROR"}}
+				now := time.Now()
+				for _, c := range clients {
+					t.row(c.Name, rightsInWords(c, names, func(r taxii.Rights) bool { return r.Read }),
+						rightsInWords(c, names, func(r taxii.Rights) bool { return r.Write }), ago(now, c.LastPull),
+						strconv.FormatInt(c.ObjectsServed, 10), c.UserAgent, c.LastError)
+				}
+				return t.print(a.out)
+			})
+		},
+	}
+}
+
+func rightsInWords(c store.Client, names map[string]string, has func(taxii.Rights) bool) string {
+	if c.Admin {
+		return "everything"
+	}
+	var list []string
+	for id, r := range c.Rights {
+		if has(r) {
+			list = append(list, names[id])
+		}
+	}
+	if len(list) == 0 {
+		return "nothing"
+	}
+	slices.Sort(list)
+	return strings.Join(list, ", ")
+}
+
+// collectionNames maps ids to the alias or title that a person knows a collection by.
+func collectionNames(ctx context.Context, st *store.Store) (map[string]string, error) {
+	all, err := st.Collections(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := make(map[string]string, len(all))
+	for _, c := range all {
+		names[c.ID] = c.Alias
+		if c.Alias == "" {
+			names[c.ID] = c.Title
+		}
+	}
+	return names, nil
+}
+
+func (a *app) clientRotateCommand() *cobra.Command {
+	var overlap time.Duration
+	cmd := &cobra.Command{
+		Use: "rotate NAME", Short: "Give an account a new key",
+		Long: `Give an account a new key and show it once. The old key ends at once, or after --overlap, so that a tool can be
+moved to the new key without missing a poll.`,
+		Args: cobra.ExactArgs(1), Example: "  skjold client rotate sentinel --overlap 24h",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if overlap < 0 {
+				return usagef("--overlap %s is negative", overlap)
+			}
+			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
+				key, err := st.RotateClient(ctx, args[0], overlap)
+				if isNotFound(err) {
+					return noClient(args[0])
+				} else if err != nil {
+					return err
+				}
+				c, err := findClient(ctx, st, args[0])
+				if err != nil {
+					return err
+				}
+				return a.showKey(c, key)
+			})
+		},
+	}
+	cmd.Flags().DurationVar(&overlap, "overlap", 0, "how long the old key goes on working, such as 24h")
+	return cmd
+}
+
+func (a *app) clientRemoveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "remove NAME", Short: "Remove an account; a running node refuses it within two seconds",
+		Args: cobra.ExactArgs(1), Example: "  skjold client remove sentinel",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
+				err := st.RemoveClient(ctx, args[0])
+				if isNotFound(err) {
+					return noClient(args[0])
+				} else if err != nil {
+					return err
+				}
+				if a.json {
+					return printJSON(a.out, map[string]string{"user": args[0]})
+				}
+				fmt.Fprintf(a.out, "Removed %s\n", args[0])
+				return nil
+			})
+		},
+	}
+}
+
+func noClient(name string) error {
+	return fmt.Errorf("there is no account %q; 'skjold client list' shows them", name)
+}
+
+func findClient(ctx context.Context, st *store.Store, name string) (store.Client, error) {
+	clients, err := st.Clients(ctx)
+	if err != nil {
+		return store.Client{}, err
+	}
+	i := slices.IndexFunc(clients, func(c store.Client) bool { return c.Name == name })
+	if i < 0 {
+		return store.Client{}, noClient(name)
+	}
+	return clients[i], nil
+}

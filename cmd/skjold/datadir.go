@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/skjold-exchange/skjold/config"
+	"github.com/skjold-exchange/skjold/store"
+	"github.com/skjold-exchange/skjold/taxii"
+)
+
+// dataDir is a node's data directory. Its configuration file is written last by init: a directory that has one is a
+// whole node.
+type dataDir string
+
+func (d dataDir) config() string { return filepath.Join(string(d), "skjold.yaml") }
+func (d dataDir) keys() string   { return filepath.Join(string(d), "keys") }
+func (d dataDir) lock() string   { return filepath.Join(string(d), "skjold.lock") }
+
+// ours are the names that a data directory may hold before it is a node: what an interrupted init leaves.
+var ours = []string{"keys", "skjold.db", "skjold.db-wal", "skjold.db-shm", "skjold.lock", "lost+found"}
+
+// unfinished begins the names of files that are renamed when they are whole.
+const unfinished = ".skjold-"
+
+// initialised tells whether the directory is a node. It is an error if it is something else than a node or empty.
+func (d dataDir) initialised() (bool, error) {
+	if _, err := os.Stat(d.config()); err == nil {
+		return true, nil
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	entries, err := os.ReadDir(string(d))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	for _, e := range entries {
+		if !slices.Contains(ours, e.Name()) && !strings.HasPrefix(e.Name(), unfinished) {
+			return false, fmt.Errorf("%s holds other files (%s) and is no node; name an empty or new directory with --data", d, e.Name())
+		}
+	}
+	return false, nil
+}
+
+// require fails with what to do when the directory is no node yet.
+func (d dataDir) require() error {
+	ok, err := d.initialised()
+	if err == nil && !ok {
+		err = fmt.Errorf("there is no node in %s; make one with 'skjold init --data %s', or name another directory with --data", d, d)
+	}
+	return err
+}
+
+// openStore opens the store that a configuration names.
+func openStore(ctx context.Context, d dataDir, cfg *config.Config) (*store.Store, error) {
+	return store.Open(ctx, store.Options{Dir: string(d), URL: string(cfg.Database.URL)})
+}
+
+// withStore runs a command on the store of the node in --data. A node that is running sees the change by itself.
+func (a *app) withStore(ctx context.Context, f func(context.Context, *store.Store) error) error {
+	d := dataDir(a.data)
+	cfg, err := a.loadConfig(d, nil)
+	if err != nil {
+		return err
+	}
+	st, err := openStore(ctx, d, cfg)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(ctx, st), st.Close())
+}
+
+func isNotFound(err error) bool { return errors.Is(err, taxii.ErrNotFound) }

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/skjold-exchange/skjold/federation"
+	"github.com/skjold-exchange/skjold/federation/jose"
+)
+
+func (a *app) federationCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "federation",
+		Short: "Peers, what they may read, and the collections that are pulled from them",
+		Long: `Nodes know each other by keys that their operators pin. To let node B read a collection of node A:
+
+  at A:  skjold federation peer add B-ENTITY --jwks b.jwks --read indicators
+  at B:  skjold federation peer add A-ENTITY --jwks a.jwks
+  at B:  skjold federation subscribe A-ENTITY indicators --into indicators
+
+where 'skjold federation show --jwks' prints a node's key set. TLP:RED and TLP:AMBER+STRICT never leave by federation.`,
+	}
+	peer := &cobra.Command{Use: "peer", Short: "Pin, list and remove peers, and say what they may read"}
+	peer.AddCommand(a.peerAddCommand(), a.peerAllowCommand(), a.peerListCommand(), a.peerRemoveCommand())
+	cmd.AddCommand(a.federationShowCommand(), peer, a.subscribeCommand(), a.unsubscribeCommand(), a.subscriptionsCommand(),
+		a.quarantineCommand(), a.federationStatusCommand())
+	return cmd
+}
+
+func (a *app) federationShowCommand() *cobra.Command {
+	var jwks bool
+	cmd := &cobra.Command{
+		Use: "show", Short: "Show this node's entity identifier and public keys", Args: cobra.NoArgs,
+		Example: "  skjold federation show\n  skjold federation show --jwks >my-node.jwks      to send to another operator",
+		RunE: func(*cobra.Command, []string) error {
+			dir := dataDir(a.data)
+			cfg, err := a.loadConfig(dir, nil)
+			if err != nil {
+				return err
+			}
+			keys, err := federation.LoadKeys(dir.keys())
+			if err != nil {
+				return err
+			}
+			set, err := publicKeys(keys.Request)
+			if err != nil {
+				return err
+			}
+			switch {
+			case jwks:
+				_, err = fmt.Fprintf(a.out, "%s\n", set)
+			case a.json:
+				err = printJSON(a.out, map[string]any{
+					"entity": cfg.Entity, "api_root": apiRootURL(cfg), "thumbprint": keys.Federation.ID(), "jwks": rawJSON(set),
+				})
+			default:
+				_, err = fmt.Fprintf(a.out, "entity      %s\nAPI root    %s\nthumbprint  %s   (for: peer add --thumbprint)\nkey set     skjold federation show --jwks   (for: peer add --jwks)\n",
+					cfg.Entity, apiRootURL(cfg), keys.Federation.ID())
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&jwks, "jwks", false, "print only the key set (RFC 7517) that peers pin")
+	return cmd
+}
+
+// publicKeys is the key set (RFC 7517 §5) of keys, as JSON.
+func publicKeys(keys ...*jose.Key) ([]byte, error) {
+	set, err := federation.JWKS(keys...)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(set)
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/skjold-exchange/skjold/store"
+)
+
+// quarantineJSON is an object that was pulled and not stored.
+type quarantineJSON struct {
+	Subscription int64  `json:"subscription"`
+	ID           string `json:"id"`
+	Version      string `json:"version,omitempty"`
+	Reason       string `json:"reason"`
+	Received     string `json:"received"`
+}
+
+func (a *app) quarantineCommand() *cobra.Command {
+	var limit int
+	cmd := &cobra.Command{
+		Use: "quarantine", Short: "List objects that peers sent and that were not stored, with the reason", Args: cobra.NoArgs,
+		Example: "  skjold federation quarantine --limit 20\n  skjold federation quarantine --json",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if limit < 1 {
+				return usagef("--limit %d is not a positive number", limit)
+			}
+			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
+				rows, err := st.Quarantine(ctx, limit)
+				if err != nil {
+					return err
+				}
+				list := make([]quarantineJSON, 0, len(rows))
+				t := table{head: []string{"SUBSCRIPTION", "OBJECT", "VERSION", "RECEIVED", "REASON"}}
+				for _, r := range rows {
+					list = append(list, quarantineJSON{Subscription: r.Subscription, ID: r.ID, Version: r.Version, Reason: r.Reason, Received: jsonTime(r.Received)})
+					t.row(strconv.FormatInt(r.Subscription, 10), r.ID, r.Version, ago(time.Now(), r.Received), r.Reason)
+				}
+				if a.json {
+					return printJSON(a.out, list)
+				}
+				return t.print(a.out)
+			})
+		},
+	}
+	cmd.Flags().IntVar(&limit, "limit", 100, "how many to list, the newest first")
+	return cmd
+}
+
+func (a *app) federationStatusCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "status", Short: "Tell how replication goes: peers, subscriptions, errors", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
+				s, err := a.collectStatus(ctx, st)
+				if err != nil {
+					return err
+				}
+				if a.json {
+					return printJSON(a.out, map[string]any{"peers": s.Peers, "subscriptions": s.Subscriptions})
+				}
+				return a.printFederation(ctx, st)
+			})
+		},
+	}
+}
+
+// printFederation lists peers and subscriptions for a person.
+func (a *app) printFederation(ctx context.Context, st *store.Store) error {
+	peers, err := st.Peers(ctx)
+	if err != nil {
+		return err
+	}
+	if len(peers) == 0 {
+		_, err := fmt.Fprintln(a.out, "No peers are pinned; 'skjold federation --help' tells how to begin.")
+		return err
+	}
+	t := table{head: []string{"PEER", "LAST SEEN HERE"}}
+	for _, p := range peers {
+		t.row(string(p.Entity), ago(time.Now(), p.LastSeen))
+	}
+	if err := t.print(a.out); err != nil {
+		return err
+	}
+	all, err := st.Subscriptions(ctx)
+	if err != nil || len(all) == 0 {
+		return err
+	}
+	fmt.Fprintln(a.out)
+	return a.printSubscriptions(ctx, st, all)
+}
+
+// readLimited reads at most n bytes and fails on more.
+func readLimited(r io.Reader, n int64) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(r, n+1))
+	if err == nil && int64(len(text)) > n {
+		err = fmt.Errorf("more than %d bytes", n)
+	}
+	return text, err
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/skjold-exchange/skjold/federation"
+	"github.com/skjold-exchange/skjold/federation/sync"
+	"github.com/skjold-exchange/skjold/store"
+	"github.com/spf13/cobra"
+)
+
+// subscriptionJSON is a subscription in the output of --json.
+type subscriptionJSON struct {
+	ID          int64       `json:"id"`
+	Peer        string      `json:"peer"`
+	Collection  string      `json:"collection"`
+	Into        string      `json:"into"`
+	Cursor      sync.Cursor `json:"cursor"`
+	LastAttempt string      `json:"last_attempt,omitempty"`
+	LastSuccess string      `json:"last_success,omitempty"`
+	Error       string      `json:"error,omitempty"`
+	Failures    int         `json:"failures"`
+	Received    int64       `json:"received"`
+	Quarantined int64       `json:"quarantined"`
+}
+
+func subscriptionToJSON(s sync.Subscription) subscriptionJSON {
+	return subscriptionJSON{
+		ID: s.ID, Peer: string(s.Peer), Collection: s.Collection, Into: s.Into, Cursor: s.Cursor, LastAttempt: jsonTime(s.LastAttempt),
+		LastSuccess: jsonTime(s.LastSuccess), Error: s.Error, Failures: s.Failures, Received: s.Received, Quarantined: s.Quarantined,
+	}
+}
+
+func (a *app) subscribeCommand() *cobra.Command {
+	var into string
+	cmd := &cobra.Command{
+		Use:   "subscribe ENTITY COLLECTION --into LOCAL",
+		Short: "Pull a collection of a peer into a collection of this node",
+		Long: `Pull a peer's collection (by its id, alias or title there) into one of this node, from the beginning and then on and
+on while the node runs. The peer must be pinned here, and must let this node read the collection.`,
+		Args:    cobra.ExactArgs(2),
+		Example: "  skjold federation subscribe https://skjold.state.example indicators --into indicators",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if into == "" {
+				return usagef("--into is missing: which collection of this node takes the objects?")
+			}
+			id, err := federation.ParseEntityID(args[0])
+			if err != nil {
+				return usageError{err}
+			}
+			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
+				if _, err := st.Peer(ctx, id); err != nil {
+					return noPeer(id, err)
+				}
+				local, err := findCollection(ctx, st, into)
+				if err != nil {
+					return err
+				}
+				s, err := st.Subscribe(ctx, sync.Subscription{Peer: id, Collection: args[1], Into: local.ID, Created: time.Now()})
+				if errors.Is(err, store.ErrExists) {
+					return fmt.Errorf("%s of %s is pulled into %s already; 'skjold federation subscriptions' shows how it goes", args[1], id, local.Title)
+				} else if err != nil {
+					return err
+				}
+				if a.json {
+					return printJSON(a.out, subscriptionToJSON(s))
+				}
+				fmt.Fprintf(a.out, "Subscribed (number %d). 'skjold federation subscriptions' shows how it goes.\n", s.ID)
+				return nil
+			})
+		},
+	}
+	cmd.Flags().StringVar(&into, "into", "", "collection of this node: id, alias or title")
+	return cmd
+}
+
+func (a *app) unsubscribeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "unsubscribe NUMBER", Short: "Stop pulling; what was received stays", Args: cobra.ExactArgs(1),
+		Example: "  skjold federation unsubscribe 2",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := strconv.ParseInt(args[0], 10, 64)
+			if err != nil {
+				return usagef("%q is no subscription number; 'skjold federation subscriptions' shows them", args[0])
+			}
+			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
+				if err := st.Unsubscribe(ctx, id); isNotFound(err) {
+					return fmt.Errorf("there is no subscription %d; 'skjold federation subscriptions' shows them", id)
+				} else if err != nil {
+					return err
+				}
+				if a.json {
+					return printJSON(a.out, map[string]int64{"id": id})
+				}
+				fmt.Fprintf(a.out, "Subscription %d has ended\n", id)
+				return nil
+			})
+		},
+	}
+}
+
+func (a *app) subscriptionsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "subscriptions", Short: "List what is pulled from where and how it goes", Args: cobra.NoArgs,
+		Example: "  skjold federation subscriptions --json",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
+				all, err := st.Subscriptions(ctx)
+				if err != nil {
+					return err
+				}
+				if a.json {
+					list := make([]subscriptionJSON, 0, len(all))
+					for _, s := range all {
+						list = append(list, subscriptionToJSON(s))
+					}
+					return printJSON(a.out, list)
+				}
+				return a.printSubscriptions(ctx, st, all)
+			})
+		},
+	}
+}
+
+func (a *app) printSubscriptions(ctx context.Context, st *store.Store, all []sync.Subscription) error {
+	names, err := collectionNames(ctx, st)
+	if err != nil {
+		return err
+	}
+	t := table{head: []string{"NO", "PEER", "COLLECTION", "INTO", "RECEIVED", "QUARANTINED", "LAST SUCCESS", "ERROR"}}
+	for _, s := range all {
+		t.row(strconv.FormatInt(s.ID, 10), string(s.Peer), s.Collection, names[s.Into], strconv.FormatInt(s.Received, 10),
+			strconv.FormatInt(s.Quarantined, 10), ago(time.Now(), s.LastSuccess), s.Error)
+	}
+	return t.print(a.out)
+}

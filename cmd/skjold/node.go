@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/skjold-exchange/skjold/config"
+	"github.com/skjold-exchange/skjold/federation"
+	"github.com/skjold-exchange/skjold/federation/sync"
+	"github.com/skjold-exchange/skjold/sharing"
+	"github.com/skjold-exchange/skjold/stix"
+	"github.com/skjold-exchange/skjold/stix/pattern"
+	"github.com/skjold-exchange/skjold/store"
+	"github.com/skjold-exchange/skjold/taxii"
+)
+
+// node is one running node: its store, its TAXII server and its part in the federation.
+type node struct {
+	dir        dataDir
+	cfg        *config.Config
+	log        *slog.Logger
+	registry   *prometheus.Registry
+	store      *store.Store
+	taxii      *taxii.Server
+	verifier   *federation.Verifier // nil when federation is off
+	identity   http.Handler         // the entity configuration; nil when federation is off
+	replicator *sync.Replicator     // nil when federation is off
+	ready      readiness
+}
+
+// openNode wires a node of an initialised data directory. onApplied, if set, is told of every page that was pulled.
+func openNode(ctx context.Context, dir dataDir, cfg *config.Config, log *slog.Logger, onApplied func(sync.Subscription, sync.PulledPage, sync.Applied)) (*node, error) {
+	n := &node{dir: dir, cfg: cfg, log: log, registry: prometheus.NewRegistry()}
+	n.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	var err error
+	n.store, err = store.Open(ctx, store.Options{Dir: string(dir), URL: string(cfg.Database.URL), Logger: log, Registerer: n.registry})
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Federation.Enabled {
+		if err := n.federate(onApplied); err != nil {
+			return nil, errors.Join(err, n.store.Close())
+		}
+	}
+	n.taxii = taxii.NewServer(taxii.Options{
+		Title: cfg.Title, Description: cfg.Description, Contact: cfg.Contact, PublicURL: cfg.PublicURL,
+		APIRoot: cfg.APIRoot.Name, APIRootTitle: cfg.APIRoot.Title, APIRootDescription: cfg.APIRoot.Description,
+		Store: n.store, Authenticator: n.authenticator(), Visibility: policy{},
+		MaxContentLength: int64(cfg.Limits.MaxContentLength), PageDefault: cfg.Limits.PageDefault, PageMax: cfg.Limits.PageMax,
+		BodyTimeout: cfg.Limits.BodyTimeout, Timeout: cfg.Limits.RequestTimeout, Limits: objectLimits(cfg),
+		MaxFutureSkew: cfg.Limits.FutureSkew, CheckObject: checkObject(cfg), Logger: log, Registerer: n.registry,
+	})
+	return n, nil
+}
+
+// federate loads the node's keys and prepares it to serve peers and to pull from them.
+func (n *node) federate(onApplied func(sync.Subscription, sync.PulledPage, sync.Applied)) error {
+	entity, err := federation.ParseEntityID(n.cfg.Entity)
+	if err != nil {
+		return fmt.Errorf("entity: %w", err)
+	}
+	keys, err := federation.LoadKeys(n.dir.keys())
+	if err != nil {
+		return err
+	}
+	signer := &federation.Signer{Entity: entity, Key: keys.Request}
+	n.verifier = federation.NewVerifier(federation.VerifierOptions{Self: entity, BaseURL: n.cfg.PublicURL, Peers: n.store})
+	n.identity = federation.WellKnown(federation.WellKnownOptions{Entity: entity, Keys: keys, APIRoot: apiRootURL(n.cfg)})
+	n.replicator = sync.NewReplicator(sync.Options{
+		Store: n.store, Peers: n.store, Signer: signer,
+		HTTP:     federation.NewHTTPClient(federation.ClientOptions{Self: entity, AllowPrivate: n.cfg.Federation.AllowPrivateAddresses}),
+		Interval: n.cfg.Federation.PollInterval, PageSize: n.cfg.Federation.PageSize, Lenient: n.cfg.Federation.Lenient,
+		Check: checkObject(n.cfg), OnApplied: onApplied, Logger: n.log, Registerer: n.registry,
+	})
+	return nil
+}
+
+// run owns the node's background work until ctx ends.
+func (n *node) run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return n.store.Run(ctx) })
+	if n.replicator != nil {
+		group.Go(func() error { return n.replicator.Run(ctx) })
+	}
+	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// close releases what openNode took; run must have returned.
+func (n *node) close() error { return n.store.Close() }
+
+// apiRootURL is the absolute URL of the node's API root.
+func apiRootURL(cfg *config.Config) string {
+	return cfg.PublicURL + "/taxii2/" + cfg.APIRoot.Name + "/"
+}
+
+func objectLimits(cfg *config.Config) stix.Limits {
+	l := stix.DefaultLimits
+	l.ObjectBytes = int(cfg.Limits.ObjectSize)
+	l.Depth = cfg.Limits.ObjectDepth
+	return l
+}
+
+// checkOptions are the rules for what enters a node: all of STIX 2.1, patterns included.
+func checkOptions() stix.Options {
+	return stix.Options{Limits: stix.DefaultLimits(), Now: time.Now, CheckPattern: pattern.Check}
+}
+
+func checkObject(cfg *config.Config) func([]byte) (*stix.Object, stix.Report) {
+	o := checkOptions()
+	o.Limits = objectLimits(cfg)
+	return func(raw []byte) (*stix.Object, stix.Report) { return stix.Check(raw, o) }
+}
+
+// policy is the sharing policy as the TAXII server asks it.
+type policy struct{}
+
+// Visible implements taxii.Visibility by sharing.Decide.
+func (policy) Visible(p *taxii.Principal, c taxii.Collection, m stix.MarkingSet, unknown bool) bool {
+	r := sharing.Request{Markings: sharing.Markings{Set: m, Default: c.DefaultTLP, Unknown: unknown}}
+	switch p.Kind {
+	case taxii.Client:
+		r.Recipient = sharing.OwnTool
+	case taxii.Peer:
+		r.Recipient, r.MaxTLP = sharing.PeerNode, p.MaxTLP[c.ID]
+	}
+	return sharing.Decide(r).Allow
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/skjold-exchange/skjold/config"
+)
+
+// readiness is whether a proxy should send requests here.
+type readiness struct{ up atomic.Bool }
+
+func (r *readiness) set(up bool) { r.up.Store(up) }
+
+// handler is everything that the node serves.
+func (n *node) handler() http.Handler {
+	r := chi.NewRouter()
+	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
+	r.Get("/readyz", n.readyz)
+	if n.cfg.Metrics.Listen == "" {
+		r.Method(http.MethodGet, "/metrics", n.guardMetrics(n.metricsHandler()))
+	}
+	if n.identity != nil {
+		r.Method(http.MethodGet, "/.well-known/openid-federation", n.identity)
+	}
+	r.Mount("/", n.taxii.Handler())
+	return clientAddress(n.cfg.TrustedProxies, r)
+}
+
+func plain(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	fmt.Fprintln(w, text)
+}
+
+// readyz tells a proxy whether the node can serve: not while it stops, and not without its database.
+func (n *node) readyz(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	defer cancel()
+	switch err := n.store.Ping(ctx); {
+	case !n.ready.up.Load():
+		plain(w, http.StatusServiceUnavailable, "stopping")
+	case err != nil:
+		n.log.Error("not ready", "error", err)
+		plain(w, http.StatusServiceUnavailable, "the database does not answer")
+	default:
+		plain(w, http.StatusOK, "ready")
+	}
+}
+
+func (n *node) metricsHandler() http.Handler {
+	return promhttp.HandlerFor(n.registry, promhttp.HandlerOpts{Registry: n.registry})
+}
+
+// guardMetrics lets in everybody if the configuration says so, else programs on this machine (unless a proxy, which
+// may be on this machine too, passes strangers on) and administrators.
+func (n *node) guardMetrics(next http.Handler) http.Handler {
+	auth := n.authenticator()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		allowed := n.cfg.Metrics.Public || (!n.cfg.BehindProxy && fromLoopback(r))
+		if !allowed {
+			p, err := auth.Authenticate(r)
+			allowed = err == nil && p.Admin
+		}
+		if !allowed {
+			w.Header().Set("WWW-Authenticate", `Basic realm="skjold"`)
+			plain(w, http.StatusUnauthorized, "/metrics is for administrators and for programs on this machine; metrics.public opens it")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func fromLoopback(r *http.Request) bool {
+	a, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && a.Addr().Unmap().IsLoopback()
+}
+
+// clientAddress puts the address that a trusted proxy names into RemoteAddr: the last one in X-Forwarded-For that is
+// not itself a trusted proxy. Everybody else's header is ignored.
+func clientAddress(trusted []netip.Prefix, next http.Handler) http.Handler {
+	if len(trusted) == 0 {
+		return next
+	}
+	isTrusted := func(a netip.Addr) bool {
+		for _, p := range trusted {
+			if p.Contains(a.Unmap()) {
+				return true
+			}
+		}
+		return false
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		from, err := netip.ParseAddrPort(r.RemoteAddr)
+		if err == nil && isTrusted(from.Addr()) {
+			hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+			for i := len(hops) - 1; i >= 0; i-- {
+				a, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+				if err != nil {
+					break
+				}
+				r.RemoteAddr = net.JoinHostPort(a.String(), "0")
+				if !isTrusted(a) {
+					break
+				}
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func tlsConfig() *tls.Config { return &tls.Config{MinVersion: tls.VersionTLS12} }
+
+// logHandler is JSON for programs and text for people, as configured.
+func logHandler(w any, cfg config.Log) slog.Handler {
+	out, ok := w.(io.Writer)
+	if !ok {
+		out = io.Discard
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(cfg.Level)); err != nil {
+		level = slog.LevelInfo
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if cfg.Format == "text" || (cfg.Format == "auto" && isTerminal(w)) {
+		return slog.NewTextHandler(out, o)
+	}
+	return slog.NewJSONHandler(out, o)
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/skjold-exchange/skjold/stix"
+	"github.com/skjold-exchange/skjold/taxii"
+)
+
+// cursorFile is what poll remembers between runs.
+type cursorFile struct {
+	URL      string         `json:"url"`
+	Position taxii.Position `json:"position"`
+}
+
+func (a *app) pollCommand() *cobra.Command {
+	var remote remoteFlags
+	var addedAfter, cursor string
+	var q taxii.PageRequest
+	cmd := &cobra.Command{
+		Use:   "poll COLLECTION-URL",
+		Short: "Read a collection of any TAXII 2.1 server as JSON lines",
+		Long: `Read a collection of any TAXII 2.1 server and print its objects, one a line, as they were received. With --cursor the
+position is kept in a file, and the next run goes on from there: every object comes once. The position is written after
+the objects before it were, so an interrupted run repeats at most a page and misses nothing.`,
+		Example: `  skjold poll https://node.example.org/taxii2/main/collections/indicators/ --user soc --password-file key.txt
+  skjold poll https://node.example.org/taxii2/main/collections/indicators/ --user soc --cursor soc.cursor >>feed.jsonl
+  skjold poll https://node.example.org/taxii2/main/collections/indicators/ --user soc --match-type indicator,malware --added-after 2026-01-01T00:00:00Z`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if addedAfter != "" && cursor != "" {
+				return usagef("--added-after and --cursor both say where to begin; give one of them")
+			}
+			if addedAfter != "" {
+				if _, err := taxii.ParseDateAdded(addedAfter); err != nil {
+					return usagef("--added-after: %w", err)
+				}
+			}
+			if q.Limit < 0 {
+				return usagef("--limit %d is negative", q.Limit)
+			}
+			client, err := remote.client(args[0])
+			if err != nil {
+				return usageError{err}
+			}
+			if client.CollectionInURL() == "" {
+				return usagef("the URL names no collection; it must be of the form https://HOST/taxii2/ROOT/collections/ID/")
+			}
+			return a.poll(cmd.Context(), client, args[0], taxii.Position{AddedAfter: addedAfter}, cursor, q)
+		},
+	}
+	remote.registerAccount(cmd)
+	cmd.Flags().StringVar(&addedAfter, "added-after", "", "begin after this time (RFC 3339) of addition to the collection")
+	cmd.Flags().StringVar(&cursor, "cursor", "", "file that keeps the position between runs; made if it is missing")
+	cmd.Flags().IntVar(&q.Limit, "limit", 0, "objects to ask for at a time (the server's default unless given)")
+	cmd.Flags().StringSliceVar(&q.Types, "match-type", nil, "only objects of these types")
+	cmd.Flags().StringSliceVar(&q.IDs, "match-id", nil, "only objects with these ids")
+	cmd.Flags().StringSliceVar(&q.Versions, "match-version", nil, "which versions: last (the default), first, all, or timestamps")
+	return cmd
+}
+
+// poll prints everything after a position. Objects that cannot be taken are told on standard error and counted.
+func (a *app) poll(ctx context.Context, client *taxii.Client, url string, from taxii.Position, file string, q taxii.PageRequest) error {
+	if file != "" {
+		var err error
+		if from, err = readCursor(file, url); err != nil {
+			return err
+		}
+	}
+	p := client.Poll(client.CollectionInURL(), from, q)
+	defer p.Close()
+	out := bufio.NewWriterSize(a.out, 64<<10)
+	saved, bad := from, 0
+	// save makes what was printed durable as far as it is ours to do, then the position behind it.
+	save := func() error {
+		if err := out.Flush(); err != nil {
+			return err
+		}
+		at := p.Position()
+		if at == saved {
+			return nil
+		}
+		saved = at
+		if file == "" {
+			return nil
+		}
+		return writeCursor(file, cursorFile{URL: canonicalURL(url), Position: at})
+	}
+	for {
+		raw, err := p.Next(ctx)
+		var element *stix.ElementError
+		switch {
+		case err == io.EOF:
+			if err := save(); err != nil {
+				return err
+			}
+			if bad > 0 {
+				return fmt.Errorf("%d objects could not be taken", bad)
+			}
+			return nil
+		case errors.As(err, &element):
+			bad++
+			fmt.Fprintf(a.err, "skjold: an object was left out: %s\n", printable(element.Error()))
+			continue
+		case err != nil:
+			return errors.Join(err, out.Flush())
+		}
+		if p.Position() != saved {
+			if err := save(); err != nil {
+				return err
+			}
+		}
+		if _, err := out.Write(append(raw, '\n')); err != nil {
+			return err
+		}
+	}
+}
+
+// canonicalURL makes the spellings of one collection's URL equal.
+func canonicalURL(url string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(url, "/"), "/objects"), "/") + "/"
+}
+
+func readCursor(file, url string) (taxii.Position, error) {
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return taxii.Position{}, nil
+	} else if err != nil {
+		return taxii.Position{}, err
+	}
+	var c cursorFile
+	if err := json.Unmarshal(text, &c); err != nil || c.URL == "" {
+		return taxii.Position{}, fmt.Errorf("%s is no cursor file of skjold poll; name another, or remove it to begin from the start", file)
+	}
+	if c.URL != canonicalURL(url) {
+		return taxii.Position{}, fmt.Errorf("%s is the cursor of %s; use a cursor file for each collection", file, printable(c.URL))
+	}
+	return c.Position, nil
+}
+
+func writeCursor(file string, c cursorFile) error {
+	text, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	return writeFileDurably(file, append(text, '\n'), 0o600)
+}
