@@ -119,7 +119,7 @@ func (c *checker) customRule(i int) *rule {
 		}
 	}
 	if own == 0 {
-		c.fault(i, "custom-type-empty", "11.2.1", "The object has a custom type but no property beside the common ones.")
+		c.warn(i, "custom-type-empty", "11.2.1", "The object has a custom type but no property beside the common ones.")
 	}
 	return r
 }

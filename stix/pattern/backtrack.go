@@ -112,15 +112,12 @@ func (g *general) run() bool {
 			g.release(i)
 			continue
 		}
-		switch g.advance(i) {
-		case true:
+		if g.advance(i) {
 			if i++; i < len(g.units) {
 				g.reset(i)
 			}
-		case false:
-			if i--; i >= 0 {
-				g.release(i)
-			}
+		} else if i--; i >= 0 {
+			g.release(i)
 		}
 		if g.searcher.meter.exhausted() {
 			return false
@@ -198,6 +195,11 @@ func (g *general) fitsWindows(i int) bool {
 // feasible tells whether the chosen observations, each at some time from first to last, can have times that satisfy the
 // order and the windows together: the earliest times are raised until nothing contradicts.
 func (g *general) feasible() bool {
+	if len(g.windows) == 0 {
+		return true // the search has raised the earliest times along the order already
+	}
+	units := slices.Clone(g.units)
+	defer func() { g.units = units }()
 	for changed := true; changed; {
 		changed = false
 		for i := range g.units {

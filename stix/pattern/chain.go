@@ -40,20 +40,17 @@ func (s *searcher) chain(slots []*plan, window duration) bool {
 
 // chainFrom completes the slots in order at the given times.
 func (s *searcher) chainFrom(slots []*plan, times []instant) bool {
-	var used []*flow
+	// An observation has one time, so what is given away at one time is never moved at another.
+	f := newFlow(s.planner)
 	next, missing := 0, slots[0].times
 	for _, t := range times {
-		f := newFlow(s.planner)
-		used = append(used, f)
 		for {
 			missing -= f.push(f.add(s.at(slots[next].set, t)), missing)
 			if missing > 0 {
 				break
 			}
 			if next++; next == len(slots) {
-				for _, f := range used {
-					f.bindings(&s.bindings)
-				}
+				f.bindings(&s.bindings)
 				return true
 			}
 			missing = slots[next].times

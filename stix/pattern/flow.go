@@ -21,6 +21,7 @@ type edge struct{ slot, candidate int32 }
 
 func newFlow(p *planner) *flow {
 	f := &flow{planner: p, left: make([]int64, len(p.observations)), users: make([][]edge, len(p.observations))}
+	p.meter.spend(len(p.observations))
 	for i := range p.observations {
 		f.left[i] = p.observations[i].count
 	}
@@ -41,6 +42,17 @@ func (f *flow) add(candidates []candidate) int {
 // push gives up to want observations to a slot, moving others between slots where that helps, and returns how many it
 // could give. No slot ever loses what it has.
 func (f *flow) push(slot int, want int64) (pushed int64) {
+	s := &f.slots[slot]
+	for i, c := range s.candidates {
+		if pushed == want {
+			return pushed
+		}
+		n := min(want-pushed, f.left[c.observation])
+		f.left[c.observation] -= n
+		s.amount[i] += n
+		pushed += n
+	}
+	f.planner.meter.spend(len(s.candidates))
 	for pushed < want {
 		n := f.augment(slot, want-pushed)
 		if n == 0 {
