@@ -118,13 +118,9 @@ func (c *checker) start(o Options) {
 	c.steps = maxSteps
 }
 
-// release drops everything that belongs to the caller, and does not keep the memory of an unusually large object.
+// release drops everything that belongs to the caller.
 func (c *checker) release() {
-	nodes := c.nodes
-	if cap(nodes) > 1<<16 {
-		nodes = nil
-	}
-	*c = checker{tree: tree{nodes: nodes[:0], names: nameSet{names: c.names.names[:0]}}}
+	*c = checker{tree: c.emptied()}
 	checkers.Put(c)
 }
 

@@ -18,10 +18,14 @@ func (c *checker) unknownProperty(r *rule, n int) {
 	c.unknownValue(n)
 }
 
-// unknownValue checks what holds for every value, whoever defined it: no null, no empty lists and dictionaries.
+// unknownValue checks what holds for every value, whoever defined it: no null, no empty lists and dictionaries, and the
+// characters of names.
 func (c *checker) unknownValue(i int) {
 	for n := i; n < int(c.nodes[i].end); n++ {
 		node := &c.nodes[n]
+		if n > i && node.name > 0 {
+			c.dictionaryKey(n)
+		}
 		switch {
 		case node.kind == kindNull:
 			c.fail(n, "null", "2", "STIX has no null; leave the property out.")

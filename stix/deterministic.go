@@ -44,7 +44,8 @@ var hashPreference = [...]string{"MD5", "SHA-1", "SHA-256", "SHA-512"}
 // written; of several hashes only one counts, the first of MD5, SHA-1, SHA-256 and SHA-512, else the first key in code
 // point order. The error is ErrNotDeterministic where a random identifier is to be used.
 func DeterministicIdentifier(raw []byte) (Identifier, error) {
-	var t tree
+	t := trees.Get().(*tree)
+	defer t.release()
 	if err := t.parseObject(raw); err != nil {
 		return "", err
 	}

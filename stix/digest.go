@@ -15,7 +15,8 @@ import (
 // fails where the canonical form would lose something (RFC 7493): repeated member names, integers beyond ±(2^53−1),
 // numbers too large, too small or with more digits than a float64 can tell apart.
 func (o *Object) Digest() ([sha256.Size]byte, error) {
-	var t tree
+	t := trees.Get().(*tree)
+	defer t.release()
 	if err := t.parseObject(o.Raw); err != nil {
 		return [sha256.Size]byte{}, err
 	}
@@ -26,7 +27,8 @@ func (o *Object) Digest() ([sha256.Size]byte, error) {
 // representation by §3.6: revoked false, defanged false, lang "en", spec_version "2.1" of a cyber-observable, and summary
 // false of a sighting.
 func (o *Object) Norm() ([sha256.Size]byte, error) {
-	var t tree
+	t := trees.Get().(*tree)
+	defer t.release()
 	if err := t.parseObject(o.Raw); err != nil {
 		return [sha256.Size]byte{}, err
 	}

@@ -1,5 +1,31 @@
 package stix
 
+import "sync"
+
+// trees are for parsing again without allocating.
+var trees = sync.Pool{New: func() any { return new(tree) }}
+
+// keptNodes and keptNames are how large a tree may be to be kept for use again.
+const (
+	keptNodes = 1 << 14
+	keptNames = 1 << 9
+)
+
+// emptied is the tree without anything of the caller, and without the memory of an unusually large object.
+func (t *tree) emptied() tree {
+	nodes, names := t.nodes, t.names.names
+	if cap(nodes) > keptNodes || cap(names) > keptNames {
+		nodes, names = nil, nil
+	}
+	clear(names[:cap(names)])
+	return tree{nodes: nodes[:0], names: nameSet{names: names[:0]}}
+}
+
+func (t *tree) release() {
+	*t = t.emptied()
+	trees.Put(t)
+}
+
 // bytes returns the text of a string node without its quotes, escapes resolved.
 func (t *tree) bytes(i int) []byte {
 	n := &t.nodes[i]

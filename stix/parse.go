@@ -12,8 +12,9 @@ import (
 // Markings are the exception, so that sharing fails closed: what stands in place of a marking identifier is kept as it is,
 // and a value that is no text as "malformed-marking", an id that no node can hold the definition of.
 func Parse(raw []byte, l Limits) (*Object, error) {
-	var t tree
-	return parseInto(&t, raw, l.withDefaults())
+	t := trees.Get().(*tree)
+	defer t.release()
+	return parseInto(t, raw, l.withDefaults())
 }
 
 const malformedMarking Identifier = "malformed-marking"

@@ -30,16 +30,17 @@ func (c Container) String() string { return containerNames[min(int(c), len(conta
 // It is strict about JSON: valid UTF-8, no byte order mark, unique member names, whole surrogate pairs. It is not safe
 // for concurrent use.
 type Reader struct {
-	in     window
-	json   tree
-	limits Limits
-	single bool
-	state  readerState
-	err    error // sticky
-	values int   // top-level JSON values begun
-	index  int   // elements met
-	head   head  // of the container being read, then of the last one
-	kind   Container
+	in      window
+	json    tree
+	compact []byte // for use again
+	limits  Limits
+	single  bool
+	state   readerState
+	err     error // sticky
+	values  int   // top-level JSON values begun
+	index   int   // elements met
+	head    head  // of the container being read, then of the last one
+	kind    Container
 }
 
 type readerState uint8

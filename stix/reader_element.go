@@ -52,7 +52,8 @@ func (r *Reader) element() ([]byte, error) {
 	if !r.json.spaces {
 		return bytes.Clone(src), nil
 	}
-	return appendCompact(make([]byte, 0, n), src), nil
+	r.compact = appendCompact(r.compact[:0], src)
+	return bytes.Clone(r.compact), nil
 }
 
 // elementError counts the element and says what is wrong with it.
