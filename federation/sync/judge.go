@@ -1,0 +1,74 @@
+package sync
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/skjold-exchange/skjold/stix"
+	"github.com/skjold-exchange/skjold/taxii"
+)
+
+// maxReason bounds the reason of a refusal in bytes.
+const maxReason = 1000
+
+// judge decides what becomes of one object of a page: an item to be stored, or one refused with a reason that the
+// operators of both nodes can act on.
+func (o *Options) judge(s Subscription, raw []byte) PulledItem {
+	object, report := o.Check(raw)
+	item := PulledItem{Raw: raw, Item: taxii.Item{Object: object}}
+	if object != nil {
+		item.ID, item.Version = string(object.ID), object.Version().String()
+	}
+	item.Refused = cut(o.refusal(s, object, report), maxReason)
+	return item
+}
+
+// refusal is why an object is not taken, "" if it is.
+func (o *Options) refusal(s Subscription, object *stix.Object, report stix.Report) string {
+	if !report.OK() && (!o.Lenient || !report.Acceptable()) {
+		return violations(report.Errors)
+	}
+	if object == nil || object.ID == "" || object.Type == "" {
+		return "It is not a STIX object with a type and an id."
+	}
+	// What only named organisations or persons may see never leaves a node that follows the sharing policy.
+	if level := object.Markings().TLP; level >= stix.TLPAmberStrict {
+		return fmt.Sprintf("%s sent it although it is marked TLP:%s, which no node may pass to another: tell the operator there. It was not shared further.",
+			s.Peer, strings.ToUpper(level.String()))
+	}
+	latest := stix.TimestampOf(o.Now().Add(o.MaxFutureSkew))
+	if t := object.Version(); !t.IsZero() && t.Compare(latest) > 0 {
+		return fmt.Sprintf("Its version %s is more than %s in the future, which would stall clients that poll by it.", cut(t.String(), 64), o.MaxFutureSkew)
+	}
+	if o.Refuse != nil {
+		return o.Refuse(s, object)
+	}
+	return ""
+}
+
+// unreadable is an element of a page that is no object. Its name is the same each time the page is read.
+func unreadable(from Cursor, e *stix.ElementError) PulledItem {
+	id := string(e.ID)
+	if id == "" {
+		id = fmt.Sprintf("objects[%d] after %s", e.Index, from.AddedAfter)
+	}
+	return PulledItem{Item: taxii.Item{ID: id, Refused: cut(e.Reason, maxReason)}}
+}
+
+// violations joins what is wrong with an object into one line.
+func violations(list []stix.Violation) string {
+	texts := make([]string, 0, len(list))
+	for _, v := range list {
+		texts = append(texts, v.String())
+	}
+	return strings.Join(texts, " | ")
+}
+
+// cut shortens a text to at most n bytes of valid UTF-8.
+func cut(s string, n int) string {
+	if len(s) > n {
+		const dots = "…"
+		s = s[:n-len(dots)] + dots
+	}
+	return strings.ToValidUTF8(s, "")
+}
