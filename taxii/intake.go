@@ -17,7 +17,7 @@ type IntakeOptions struct {
 	// Limits bound each object and their number; stix.DefaultLimits, but 200,000 objects.
 	Limits stix.Limits
 	// CheckObject validates one object; strict stix.Check within Limits.
-	CheckObject func(raw []byte) (*stix.Object, stixReport)
+	CheckObject func(raw []byte) (*stix.Object, stix.Report)
 	// MaxFutureSkew is how far in the future created and modified may be; 24 h.
 	MaxFutureSkew time.Duration
 	// AnyInput also takes single STIX objects and JSON lines, as files have them; without it the input is one TAXII
@@ -40,9 +40,9 @@ func NewIntake(o IntakeOptions) *Intake {
 		o.Now = time.Now
 	}
 	if o.CheckObject == nil {
-		limits := o.Limits
-		o.CheckObject = func(raw []byte) (*stix.Object, stixReport) {
-			return stixCheck(raw, limits)
+		limits, now := o.Limits, o.Now
+		o.CheckObject = func(raw []byte) (*stix.Object, stix.Report) {
+			return stix.Check(raw, stix.Options{Limits: limits, Now: now})
 		}
 	}
 	return &Intake{opt: o}
@@ -125,14 +125,13 @@ func (in *Intake) Item(raw []byte, c Collection) Item { return in.item(raw, c, 0
 
 func (in *Intake) item(raw []byte, c Collection, index int) Item {
 	object, report := in.opt.CheckObject(raw)
-	if len(report.Errors) > 0 {
-		reason := joinViolations(report.Errors)
-		if object == nil {
-			return in.unreadable("", index, reason)
-		}
-		return Item{Object: object, Refused: reason}
-	}
-	if object == nil {
+	named := object != nil && object.ID != ""
+	switch {
+	case len(report.Errors) > 0 && named:
+		return Item{Object: object, Refused: joinViolations(report.Errors)}
+	case len(report.Errors) > 0:
+		return in.unreadable("", index, joinViolations(report.Errors))
+	case !named:
 		return in.unreadable("", index, "It is not a STIX object with a type and an id.")
 	}
 	return Item{Object: object, Refused: in.refusal(object, c)}
@@ -174,7 +173,7 @@ func definesTLP(id stix.Identifier) bool {
 const maxMessage = 1000
 
 // joinViolations says all violations in one message: where, what, and the section of STIX 2.1.
-func joinViolations(violations []stixViolation) string {
+func joinViolations(violations []stix.Violation) string {
 	var b strings.Builder
 	for i, v := range violations {
 		if b.Len() > maxMessage {

@@ -43,7 +43,7 @@ type Options struct {
 	// MaxFutureSkew is how far in the future an object's created and modified may be; 24 h.
 	MaxFutureSkew time.Duration
 	// CheckObject validates one object of a submission; strict stix.Check.
-	CheckObject func(raw []byte) (*stix.Object, stixReport)
+	CheckObject func(raw []byte) (*stix.Object, stix.Report)
 
 	// ClientIP tells the client's address for the log; the host of RemoteAddr.
 	ClientIP   func(r *http.Request) string
