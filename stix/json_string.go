@@ -91,15 +91,21 @@ func (t *tree) escape(i int) (int, *jsonError) {
 	if !utf16.IsSurrogate(r) {
 		return 6, nil
 	}
-	if i+12 > len(t.src) && !t.final {
+	rest := t.src[i+6 : min(i+12, len(t.src))]
+	if len(rest) < 6 && !t.final && mayBeEscape(rest) {
 		return 0, t.fail(faultTruncated, len(t.src), "a string is not closed")
 	}
-	if i+12 <= len(t.src) && t.src[i+6] == '\\' && t.src[i+7] == 'u' {
-		if low, ok := hex4(t.src, i+8); ok && utf16.DecodeRune(r, low) != utf8.RuneError {
+	if len(rest) == 6 && rest[0] == '\\' && rest[1] == 'u' {
+		if low, ok := hex4(rest, 2); ok && utf16.DecodeRune(r, low) != utf8.RuneError {
 			return 12, nil
 		}
 	}
 	return 0, t.fail(faultSurrogate, i, fmt.Sprintf(`\u%04x is half of a surrogate pair`, r))
+}
+
+// mayBeEscape reports whether b can be the beginning of \uXXXX.
+func mayBeEscape(b []byte) bool {
+	return (len(b) < 1 || b[0] == '\\') && (len(b) < 2 || b[1] == 'u') && (len(b) < 3 || allHex(b[2:]))
 }
 
 func allHex(b []byte) bool {

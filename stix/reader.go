@@ -178,7 +178,7 @@ func (r *Reader) beginValue() error {
 // strayValue reads a top-level value that is no object.
 func (r *Reader) strayValue() error {
 	start := r.in.offset()
-	reason := "a JSON value larger than the limit for one object"
+	reason := fmt.Sprintf("it is larger than %d bytes", r.limits.ObjectBytes)
 	n, err := r.parseAt(0)
 	switch {
 	case err == nil:
@@ -198,19 +198,28 @@ func (r *Reader) strayValue() error {
 }
 
 // parseAt parses the value at a distance from the first unconsumed byte, reading as much of the input as it needs and
-// the limit for one object allows. It consumes nothing; the tree is valid until the next fill.
+// the limit for one object allows. It consumes nothing; the tree is valid until the next fill. The outcome depends on the
+// bytes within the limit only, not on the pieces in which they arrive.
 func (r *Reader) parseAt(at int) (int, *jsonError) {
-	n, err := r.json.parse(r.in.rest()[at:], r.limits.Depth, r.in.ended())
+	n, err := r.parseWithin(at)
 	if err != nil && err.fault == faultTruncated {
-		if !r.await(at) {
-			return 0, &jsonError{fault: faultTooLarge}
-		}
-		n, err = r.json.parse(r.in.rest()[at:], r.limits.Depth, true)
+		r.await(at)
+		n, err = r.parseWithin(at)
 	}
-	if err == nil && at+n > r.limits.ObjectBytes {
-		return 0, &jsonError{fault: faultTooLarge}
+	if err != nil && err.fault == faultTruncated {
+		err.fault = faultTooLarge
 	}
 	return n, err
+}
+
+// parseWithin parses what is in memory of the value, up to the limit.
+func (r *Reader) parseWithin(at int) (int, *jsonError) {
+	data := r.in.rest()[at:]
+	limit := max(r.limits.ObjectBytes-at, 0)
+	if len(data) <= limit {
+		return r.json.parse(data, r.limits.Depth, r.in.ended())
+	}
+	return r.json.parse(data[:limit], r.limits.Depth, false)
 }
 
 // await reads until the value at the distance is complete or the input ends; false if it is larger than the limit.

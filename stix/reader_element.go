@@ -66,11 +66,11 @@ func (r *Reader) elementError(start int64, reason string) *ElementError {
 // spoiled skips the element at the first unconsumed byte, which breaks a per-object rule, and describes it.
 func (r *Reader) spoiled(cause *jsonError) error {
 	reason := cause.reason
-	if cause.fault == faultTooLarge {
+	if !r.await(0) || cause.fault == faultTooLarge {
 		reason = fmt.Sprintf("the object is larger than %d bytes", r.limits.ObjectBytes)
 	}
 	e := r.elementError(r.in.offset(), reason)
-	e.ID, e.Type = recoverIdentity(r.in.rest())
+	e.ID, e.Type = recoverIdentity(r.in.rest()[:min(len(r.in.rest()), r.limits.ObjectBytes)])
 	if err := r.skipValue(); err != nil {
 		return err
 	}
@@ -79,6 +79,9 @@ func (r *Reader) spoiled(cause *jsonError) error {
 
 // recoverIdentity looks for id and type among the members at the top of an object that is broken or cut.
 func recoverIdentity(src []byte) (id Identifier, typ string) {
+	if len(src) == 0 || src[0] != '{' {
+		return "", ""
+	}
 	depth, nameNext := 0, false
 	name := ""
 	for i := 0; i < len(src) && (id == "" || typ == ""); {
