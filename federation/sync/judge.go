@@ -12,23 +12,26 @@ import (
 const maxReason = 1000
 
 // judge decides what becomes of one object of a page: an item to be stored, or one refused with a reason that the
-// operators of both nodes can act on.
-func (o *Options) judge(s Subscription, raw []byte) PulledItem {
+// operators of both nodes can act on. place names an object without an id.
+func (o *Options) judge(s Subscription, raw []byte, place string) PulledItem {
 	object, report := o.Check(raw)
-	item := PulledItem{Raw: raw, Item: taxii.Item{Object: object}}
-	if object != nil {
-		item.ID, item.Version = string(object.ID), object.Version().String()
-	}
+	item := PulledItem{Raw: raw, Item: taxii.Item{ID: place}}
 	item.Refused = cut(o.refusal(s, object, report), maxReason)
+	if object != nil && object.ID != "" {
+		item.Object, item.ID, item.Version = object, string(object.ID), object.Version().String()
+	}
 	return item
 }
+
+// place names the nth element of a page, from 0; it is the same each time the page is read.
+func place(from Cursor, n int) string { return fmt.Sprintf("objects[%d] after %s", n, from.AddedAfter) }
 
 // refusal is why an object is not taken, "" if it is.
 func (o *Options) refusal(s Subscription, object *stix.Object, report stix.Report) string {
 	if !report.OK() && (!o.Lenient || !report.Acceptable()) {
 		return violations(report.Errors)
 	}
-	if object == nil || object.ID == "" || object.Type == "" {
+	if object == nil || object.ID == "" || object.Type == "" { // whatever Check says, it could not be stored
 		return "It is not a STIX object with a type and an id."
 	}
 	// What only named organisations or persons may see never leaves a node that follows the sharing policy.
@@ -46,13 +49,12 @@ func (o *Options) refusal(s Subscription, object *stix.Object, report stix.Repor
 	return ""
 }
 
-// unreadable is an element of a page that is no object. Its name is the same each time the page is read.
-func unreadable(from Cursor, e *stix.ElementError) PulledItem {
-	id := string(e.ID)
-	if id == "" {
-		id = fmt.Sprintf("objects[%d] after %s", e.Index, from.AddedAfter)
+// unreadable is an element of a page that is no object; its bytes are not known.
+func unreadable(e *stix.ElementError, place string) PulledItem {
+	if e.ID != "" {
+		place = string(e.ID)
 	}
-	return PulledItem{Item: taxii.Item{ID: id, Refused: cut(e.Reason, maxReason)}}
+	return PulledItem{Item: taxii.Item{ID: place, Refused: cut("The element "+e.Reason, maxReason)}}
 }
 
 // violations joins what is wrong with an object into one line.

@@ -30,6 +30,8 @@ type Puller struct {
 	id      int64
 	source  *source
 	size    pageSize
+
+	maxPages int // of one pull
 }
 
 // NewPuller makes a Puller of the subscription with that id; the error is a wrong option.
@@ -46,7 +48,7 @@ func NewPuller(o Options, subscription int64) (*Puller, error) {
 }
 
 func newPuller(o *Options, m *metrics, subscription int64) *Puller {
-	return &Puller{options: o, metrics: m, id: subscription, size: newPageSize(o.PageSize, o.MaxPageSize)}
+	return &Puller{options: o, metrics: m, id: subscription, size: newPageSize(o.PageSize, o.MaxPageSize), maxPages: maxPages}
 }
 
 // Pulled is what a pull did.
@@ -85,7 +87,7 @@ func (p *Puller) pull(ctx context.Context) (pulled Pulled, err error) {
 	if err != nil {
 		return pulled, err
 	}
-	for conflicts := 0; pulled.Pages < maxPages; {
+	for conflicts := 0; pulled.Pages < p.maxPages; {
 		applied, next, objects, err := p.page(ctx, sub)
 		switch {
 		case errors.Is(err, ErrConflict) && conflicts < maxConflicts:

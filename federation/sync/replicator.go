@@ -171,5 +171,8 @@ func (w *worker) run(ctx context.Context) {
 		case <-w.poke:
 		}
 		timer.Stop()
+		if ctx.Err() != nil {
+			return
+		}
 	}
 }

@@ -82,6 +82,7 @@ func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 		resp.Request = r
 		return resp, nil
 	case <-r.Context().Done():
+		<-answer // the handler sees the same context
 		return nil, r.Context().Err()
 	}
 }
@@ -120,6 +121,12 @@ func (p *fakePeer) asked() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.requests)
+}
+
+func (p *fakePeer) lookedUp() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.lookups
 }
 
 func (p *fakePeer) set(change func(p *fakePeer)) {
@@ -223,13 +230,11 @@ type fakeStore struct {
 	quarantine    map[string]string
 	applies       int
 	before, after func(n int) error
-	inFlight      map[int64]int
-	overlaps      int
 	failed        []string // reasons of PullFailed
 }
 
 func newFakeStore(subs ...Subscription) *fakeStore {
-	return &fakeStore{subs: subs, stored: map[string]int{}, quarantine: map[string]string{}, inFlight: map[int64]int{}}
+	return &fakeStore{subs: subs, stored: map[string]int{}, quarantine: map[string]string{}}
 }
 
 func (s *fakeStore) Subscriptions(context.Context) ([]Subscription, error) {
@@ -302,6 +307,12 @@ func (s *fakeStore) sub(id int64) Subscription {
 		}
 	}
 	return Subscription{}
+}
+
+func (s *fakeStore) failures() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.failed)
 }
 
 func (s *fakeStore) ids() []string {

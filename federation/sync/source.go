@@ -130,9 +130,9 @@ func (s *source) items(reader *taxii.PageReader, from Cursor, limit int) (page, 
 		var element *stix.ElementError
 		switch {
 		case err == nil:
-			p.items = append(p.items, s.options.judge(s.sub, raw))
+			p.items = append(p.items, s.options.judge(s.sub, raw, place(from, len(p.items))))
 		case errors.As(err, &element):
-			p.items = append(p.items, unreadable(from, element))
+			p.items = append(p.items, unreadable(element, place(from, len(p.items))))
 		case errors.Is(err, io.EOF):
 			p.end = pageEnd{dateAddedLast: reader.DateAddedLast, more: reader.More(), next: reader.NextToken(), objects: len(p.items)}
 			return p, nil
