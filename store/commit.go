@@ -92,8 +92,10 @@ func (c *committer) lead(ctx context.Context, own *write) {
 			close(w.done)
 		}
 	}()
-	// The others' wait must not end because the leader's caller has gone.
-	failed = c.engine.Write(context.WithoutCancel(ctx), func(db conn) error {
+	if len(batch) > 1 {
+		ctx = context.WithoutCancel(ctx) // the others' wait must not end because the leader's caller has gone
+	}
+	failed = c.engine.Write(ctx, func(db conn) error {
 		if len(batch) == 1 {
 			return batch[0].fn(db)
 		}

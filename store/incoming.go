@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/skjold-exchange/skjold/stix"
@@ -22,6 +23,9 @@ var outcomeNames = [...]string{refused: "refused", stored: "stored", known: "kno
 
 const conflictMessage = "other content is already held under this id and version; publish a new version with a later modified time"
 
+// unstatedSpec is the specification version of objects that must state it since STIX 2.1 and do not.
+const unstatedSpec = "2.0"
+
 // incoming is an object on its way into a collection's log. The first group of fields is computed before the write
 // transaction, the second inside it.
 type incoming struct {
@@ -29,7 +33,8 @@ type incoming struct {
 	norm      [32]byte
 	set       stix.MarkingSet
 	setKey    string
-	versioned bool // has a modified or created property
+	spec      string // the specification version
+	versioned bool   // has a modified or created property
 
 	version, key    string // the version and its sort key; of unversioned objects given on storing
 	isFirst, isLast bool
@@ -58,6 +63,7 @@ func receive(item taxii.Item) *incoming {
 	in.norm = norm
 	in.set = item.Object.Markings()
 	in.setKey = in.set.Key()
+	in.spec = cmp.Or(item.Object.SpecVersion, unstatedSpec)
 	if v := item.Object.Version(); !v.IsZero() {
 		in.versioned, in.version, in.key = true, v.String(), v.SortKey()
 	}

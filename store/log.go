@@ -93,10 +93,10 @@ func (w *logWriter) rank(fresh []*incoming, objects map[stix.Identifier]*held) e
 	mixed := false
 	for _, in := range fresh {
 		h := objects[in.object.ID]
-		if h.specVersion != "" && h.specVersion != in.object.SpecVersion {
+		if h.specVersion != "" && h.specVersion != in.spec {
 			mixed = true
 		}
-		h.specVersion = in.object.SpecVersion
+		h.specVersion = in.spec
 		if h.first == nil || in.key < h.first.key {
 			if h.first != nil && h.first.in != nil {
 				h.first.in.isFirst = false
@@ -163,7 +163,7 @@ func (w *logWriter) facet(in *incoming) (int64, error) {
 		}
 		w.sets[in.setKey] = set
 	}
-	key := facetKey{set: set, typ: in.object.Type, specVersion: in.object.SpecVersion}
+	key := facetKey{set: set, typ: in.object.Type, specVersion: in.spec}
 	f, ok := w.facets[key]
 	if !ok {
 		var err error

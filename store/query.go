@@ -119,6 +119,7 @@ func (p *pagePlan) sql() string {
 	if p.byFacet() {
 		return `SELECT ` + columns + ` FROM entry e WHERE e.seq IN (` + p.merged() + `) ORDER BY e.seq`
 	}
+	order := `e.date_added`
 	conditions := []string{
 		`e.collection = ` + p.arg(p.collection.number),
 		`e.date_added > ` + p.arg(int64(p.query.After)),
@@ -126,6 +127,7 @@ func (p *pagePlan) sql() string {
 	}
 	if len(p.query.IDs) > 0 {
 		// The unary plus keeps the log's index out, so that only the versions of the objects named are read.
+		order = `+` + order
 		conditions[1] = `+` + conditions[1]
 		conditions[2] = `+` + conditions[2]
 		conditions = append(conditions, `e.object IN (`+p.list(texts(p.query.IDs))+`)`)
@@ -133,7 +135,7 @@ func (p *pagePlan) sql() string {
 	conditions = append(conditions, p.facetCondition("e")...)
 	conditions = append(conditions, p.versionCondition("e")...)
 	return `SELECT ` + columns + ` FROM entry e WHERE ` + strings.Join(conditions, " AND ") +
-		` ORDER BY e.date_added LIMIT ` + p.arg(p.query.Limit+1)
+		` ORDER BY ` + order + ` LIMIT ` + p.arg(p.query.Limit+1)
 }
 
 func (p *pagePlan) list(values []string) string {

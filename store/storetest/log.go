@@ -96,7 +96,9 @@ func testFirstLast(t *testing.T, f *Fixture) {
 			}
 		}
 	}
-	day := func(d int) string { return time.Date(2026, 1, d, 0, 0, 0, 0, time.UTC).Format("2006-01-02T15:04:05.000Z") }
+	day := func(d int) string {
+		return time.Date(2026, 1, d, 0, 0, 0, 0, time.UTC).Format("2006-01-02T15:04:05.000Z")
+	}
 	f.add(t, c, indicator(1, 10, 0))
 	check(day(10), day(10))
 	f.add(t, c, indicator(1, 5, 0)) // out of order

@@ -1,3 +1,134 @@
 package storetest
 
-var markingTests []testCase
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/skjold-exchange/skjold/stix"
+	"github.com/skjold-exchange/skjold/store"
+	"github.com/skjold-exchange/skjold/taxii"
+)
+
+var markingTests = []testCase{
+	{"the policy is asked once per marking set in use", testAskedOnce},
+	{"a marking without a definition is unknown", testUnknown},
+	{"a late definition moves what it makes servable to the end", testLateDefinition},
+	{"definitions come before what they mark", testDefinitionsFirst},
+	{"entries are counted by level", testLevelCounts},
+}
+
+// known sees every set whose markings the node understands.
+func known(_ stix.MarkingSet, unknown bool) bool { return !unknown }
+
+func testAskedOnce(t *testing.T, f *Fixture) {
+	c, other := f.collection(t, "Asked"), f.collection(t, "Other")
+	f.add(t, other, object{n: 9, owner: 9}.make()) // a set that is not in use here
+	f.add(t, c,
+		indicator(1, 1, stix.TLPGreen), indicator(2, 1, stix.TLPGreen), indicator(3, 1, stix.TLPRed),
+		object{typ: "malware", n: 4, marks: []stix.Identifier{stix.MarkingOf(stix.TLPGreen)}}.make(),
+		object{n: 5, owner: 1}.make())
+	asked := make(map[string]int)
+	f.page(t, taxii.Query{Collection: c.ID, Visible: func(m stix.MarkingSet, _ bool) bool { asked[m.Key()]++; return true }})
+	want := map[string]int{
+		stix.MarkingSet{TLP: stix.TLPGreen}.Key():       1,
+		stix.MarkingSet{TLP: stix.TLPRed}.Key():         1,
+		stix.MarkingSet{Owner: id("identity", 1)}.Key(): 1,
+	}
+	if diff := cmp.Diff(want, asked); diff != "" {
+		t.Errorf("asked (-want +got):\n%s", diff)
+	}
+}
+
+func testUnknown(t *testing.T, f *Fixture) {
+	c := f.collection(t, "Unknown")
+	other, tlp := id("marking-definition", 1), parse(`{"type":"marking-definition","spec_version":"2.1","id":"`+string(id("marking-definition", 2))+`","created":"2025-12-01T00:00:00.000Z","definition_type":"tlp","definition":{"tlp":"green"}}`)
+	f.add(t, c,
+		object{n: 1, marks: []stix.Identifier{other}}.make(),
+		object{n: 2, marks: []stix.Identifier{stix.MarkingOf(stix.TLPGreen), other}}.make(),
+		object{n: 3, marks: []stix.Identifier{stix.MarkingOf(stix.TLPGreen)}}.make(),
+		object{n: 4, marks: []stix.Identifier{tlp.ID}}.make(),
+		tlp) // its definition is held, but is no statement: what it means is not known
+	got := f.page(t, taxii.Query{Collection: c.ID, Visible: known}).Entries
+	want := []string{"marking-definition-002 2025-12-01T00:00:00.000Z", "indicator-003 2026-01-01T00:00:00.000Z"}
+	if diff := cmp.Diff(want, names(got)); diff != "" {
+		t.Errorf("visible (-want +got):\n%s", diff)
+	}
+}
+
+func testLateDefinition(t *testing.T, f *Fixture) {
+	c, elsewhere := f.collection(t, "Late"), f.collection(t, "Elsewhere")
+	a, b := id("marking-definition", 1), id("marking-definition", 2)
+	f.add(t, c,
+		object{n: 1, marks: []stix.Identifier{a}}.make(),
+		object{n: 2}.make(),
+		object{n: 3, marks: []stix.Identifier{a, b}}.make(),
+		object{typ: "malware", n: 4, marks: []stix.Identifier{a}}.make(),
+		object{n: 1, modified: "2026-01-02T00:00:00.000Z", marks: []stix.Identifier{a}}.make())
+	all := taxii.Query{Collection: c.ID, Visible: known, Version: taxii.VersionMatch{All: true}}
+	first := f.page(t, all)
+	if diff := cmp.Diff([]string{"indicator-002 2026-01-01T00:00:00.000Z"}, names(first.Entries)); diff != "" {
+		t.Fatalf("before (-want +got):\n%s", diff)
+	}
+	all.After = first.Collection.Last // a cursor that has passed everything
+	f.add(t, elsewhere, statement(1)) // in another collection
+	moved := f.page(t, all)
+	want := []string{"indicator-001 2026-01-01T00:00:00.000Z", "malware-004 2026-01-01T00:00:00.000Z", "indicator-001 2026-01-02T00:00:00.000Z"}
+	if diff := cmp.Diff(want, names(moved.Entries)); diff != "" {
+		t.Errorf("after the first definition (-want +got):\n%s", diff)
+	}
+	all.After = moved.Collection.Last
+	f.add(t, elsewhere, statement(1)) // again: nothing moves twice
+	f.add(t, c, object{n: 5, marks: []stix.Identifier{b}}.make(), statement(2), object{n: 6}.make())
+	want = []string{"marking-definition-002 2025-12-01T00:00:00.000Z", "indicator-003 2026-01-01T00:00:00.000Z", "indicator-005 2026-01-01T00:00:00.000Z", "indicator-006 2026-01-01T00:00:00.000Z"}
+	if diff := cmp.Diff(want, names(f.page(t, all).Entries)); diff != "" {
+		t.Errorf("after the second definition (-want +got):\n%s", diff)
+	}
+	if n := len(f.all(t, c)); n != 8 {
+		t.Errorf("%d entries, want 8", n)
+	}
+	f.Reopen(t)
+	f.delete(t, taxii.Deletion{Collection: elsewhere.ID, ID: a})
+	all.After = 0
+	if n := len(f.page(t, all).Entries); n != 8 {
+		t.Errorf("%d visible entries after the definition was deleted, want 8: what was learnt stays", n)
+	}
+}
+
+func testDefinitionsFirst(t *testing.T, f *Fixture) {
+	c := f.collection(t, "Definitions")
+	status := f.add(t, c, object{n: 1, marks: []stix.Identifier{id("marking-definition", 1)}}.make(), object{n: 2}.make(), statement(1), address(3, ""), statement(2))
+	var order, reported []string
+	for _, e := range f.all(t, c) {
+		order = append(order, short(e.ID))
+	}
+	for _, s := range status.Successes {
+		reported = append(reported, short(stix.Identifier(s.ID)))
+	}
+	if diff := cmp.Diff([]string{"marking-definition-001", "marking-definition-002", "indicator-001", "indicator-002", "ipv4-addr-003"}, order); diff != "" {
+		t.Errorf("entries (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"indicator-001", "indicator-002", "marking-definition-001", "ipv4-addr-003", "marking-definition-002"}, reported); diff != "" {
+		t.Errorf("the status keeps the order of the submission (-want +got):\n%s", diff)
+	}
+}
+
+func testLevelCounts(t *testing.T, f *Fixture) {
+	c := f.collection(t, "Levels")
+	f.add(t, c, indicator(1, 1, stix.TLPGreen), indicator(2, 1, stix.TLPGreen), indicator(3, 1, stix.TLPAmberStrict), indicator(4, 1, 0),
+		object{n: 5, marks: []stix.Identifier{id("marking-definition", 7)}}.make(), indicator(6, 1, stix.TLPClear))
+	f.delete(t, taxii.Deletion{Collection: c.ID, ID: id("indicator", 6)})
+	got, err := f.Node.LevelCounts(t.Context(), c.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []store.LevelCount{
+		{Level: stix.TLPGreen, Marked: true, Entries: 2},
+		{Level: stix.TLPAmberStrict, Marked: true, Entries: 1},
+		{Level: stix.TLPAmberStrict, Entries: 1},
+		{Level: stix.TLPRed, Unknown: true, Entries: 1},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("LevelCounts (-want +got):\n%s", diff)
+	}
+}
