@@ -20,7 +20,9 @@ func (s *Server) addObjects(w http.ResponseWriter, r *http.Request) error {
 	if err := checkContentType(r.Header); err != nil {
 		return err
 	}
-	submission, err := s.readSubmission(w, r, c)
+	memory := &budget{total: &s.buffered, most: s.opt.MaxBuffered}
+	defer memory.release()
+	submission, err := s.readSubmission(w, r, c, memory)
 	if err != nil {
 		return err
 	}
@@ -35,12 +37,13 @@ func (s *Server) addObjects(w http.ResponseWriter, r *http.Request) error {
 }
 
 // readSubmission reads the body whole and lets the caller's credentials judge it, before anything of it has an effect.
-func (s *Server) readSubmission(w http.ResponseWriter, r *http.Request, c Collection) (Submission, error) {
+func (s *Server) readSubmission(w http.ResponseWriter, r *http.Request, c Collection, memory *budget) (Submission, error) {
 	p := exchangeOf(r).principal
 	body, err := openBody(r, s.opt.MaxContentLength, p.CheckBody != nil)
 	if err != nil {
 		return Submission{}, err
 	}
+	body.content.budget = memory
 	defer withinTime(w, s.opt.BodyTimeout)()
 	submission, err := s.intake.Read(body, c, p.Name)
 	if failure := body.failure(); failure != nil {

@@ -182,6 +182,19 @@ func TestAddBounds(t *testing.T) {
 	}
 }
 
+// TestMemoryOfSubmissions holds that what is being submitted at once is bounded, and that the room comes back.
+func TestMemoryOfSubmissions(t *testing.T) {
+	body := envelopeOf(indicator(1, v1, ""))
+	g := newRig(t, func(o *Options) { o.MaxBuffered = int64(len(body)) })
+	for range 3 {
+		g.want(g.do(http.MethodPost, g.objects(""), body), http.StatusAccepted)
+		g.wantError(g.do(http.MethodPost, g.objects(""), body+" "), http.StatusServiceUnavailable)
+	}
+	if n := g.server.buffered.Load(); n != 0 {
+		t.Errorf("%d octets are still counted", n)
+	}
+}
+
 // untouchable is a body that must not be read.
 type untouchable struct{ t *testing.T }
 

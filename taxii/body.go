@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
@@ -25,11 +26,31 @@ type requestBody struct {
 
 // bounded reads at most limit octets and keeps the first error that is not io.EOF.
 type bounded struct {
-	src   io.Reader
-	left  int64
-	limit int64
-	err   error
+	src    io.Reader
+	left   int64
+	limit  int64
+	budget *budget // that the octets count against, where set
+	err    error
 }
+
+// budget is one submission's share of the memory that all of them may take at once.
+type budget struct {
+	total *atomic.Int64
+	most  int64
+	taken int64
+}
+
+// take counts n octets more, unless there is no room for them now.
+func (b *budget) take(n int64) error {
+	b.taken += n
+	if b.total.Add(n) > b.most {
+		return fmt.Errorf("submissions of more than %d octets are in memory: %w", b.most, ErrUnavailable)
+	}
+	return nil
+}
+
+// release gives everything back.
+func (b *budget) release() { b.total.Add(-b.taken) }
 
 func (b *bounded) Read(p []byte) (int, error) {
 	if b.err != nil {
@@ -42,6 +63,11 @@ func (b *bounded) Read(p []byte) (int, error) {
 		n, err = int(b.left), tooLarge(b.limit)
 	}
 	b.left -= int64(n)
+	if b.budget != nil {
+		if full := b.budget.take(int64(n)); full != nil {
+			err = full
+		}
+	}
 	if err != nil && err != io.EOF {
 		b.err = err
 	}
@@ -109,8 +135,8 @@ func (b *requestBody) failure() error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &p):
-		return p
+	case errors.As(err, &p), errors.Is(err, ErrUnavailable):
+		return err
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return refuse(http.StatusRequestTimeout, "Body too slow",
 			"The body did not arrive in time; send fewer objects in a request.").because(err)

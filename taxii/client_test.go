@@ -165,14 +165,12 @@ func TestClientOperations(t *testing.T) {
 type script struct {
 	*httptest.Server
 	requests atomic.Int64
-	queries  []string
 }
 
 func newScript(t *testing.T, answers ...http.HandlerFunc) *script {
 	s := &script{}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n := int(s.requests.Add(1))
-		s.queries = append(s.queries, r.URL.RawQuery)
 		answers[min(n, len(answers))-1](w, r)
 	}))
 	t.Cleanup(s.Close)

@@ -2,6 +2,7 @@ package taxii
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
@@ -17,13 +18,14 @@ func (s *Server) getObjects(w http.ResponseWriter, r *http.Request) error {
 	}
 	q := s.query(r, c, p)
 	q.Bytes = true
-	got, err := s.entries(r, q)
+	got, err := s.entries(r, c, q)
 	if err != nil {
 		return err
 	}
 	x := exchangeOf(r)
-	x.served = len(got.Entries)
-	x.reached = reached(p, got)
+	if r.Method == http.MethodGet { // a HEAD gives nothing
+		x.served, x.reached = len(got.Entries), reached(p, got)
+	}
 	setDateAdded(w.Header(), p, got)
 	return writeContent(w, r, envelope(p, got, x.principal.EmptyList))
 }
@@ -34,7 +36,7 @@ func (s *Server) getManifest(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	got, err := s.entries(r, s.query(r, c, p))
+	got, err := s.entries(r, c, s.query(r, c, p))
 	if err != nil {
 		return err
 	}
@@ -66,12 +68,14 @@ func (s *Server) getObject(w http.ResponseWriter, r *http.Request) error {
 	}
 	q := s.query(r, c, p)
 	q.Bytes = true
-	got, err := s.objectEntries(r, q)
+	got, err := s.objectEntries(r, c, q)
 	if err != nil {
 		return err
 	}
 	x := exchangeOf(r)
-	x.served = len(got.Entries)
+	if r.Method == http.MethodGet {
+		x.served = len(got.Entries)
+	}
 	setDateAdded(w.Header(), p, got)
 	return writeContent(w, r, envelope(p, got, x.principal.EmptyList))
 }
@@ -83,7 +87,7 @@ func (s *Server) getVersions(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	p.Version = VersionMatch{All: true}
-	got, err := s.objectEntries(r, s.query(r, c, p))
+	got, err := s.objectEntries(r, c, s.query(r, c, p))
 	if err != nil {
 		return err
 	}
@@ -135,12 +139,16 @@ func (s *Server) storeContext(r *http.Request) (context.Context, context.CancelF
 	return context.WithTimeout(r.Context(), s.opt.Timeout)
 }
 
-func (s *Server) entries(r *http.Request, q Query) (Page, error) {
+// entries asks the store. c is the collection as the rights and the page token were checked on it.
+func (s *Server) entries(r *http.Request, c Collection, q Query) (Page, error) {
 	ctx, cancel := s.storeContext(r)
 	defer cancel()
 	got, err := s.opt.Store.Entries(ctx, q)
 	if err != nil {
 		return Page{}, err
+	}
+	if got.Collection.Epoch != c.Epoch {
+		return Page{}, fmt.Errorf("the collection was restored from a backup during the request: %w", ErrUnavailable)
 	}
 	return got.within(q.MaxBytes), nil
 }
@@ -159,17 +167,17 @@ func (p Page) within(maxBytes int64) Page {
 
 // objectEntries answers a query about the one object that the path names. ErrNotFound if the caller sees nothing of that
 // object at all; a version or a time that matches nothing is an empty page.
-func (s *Server) objectEntries(r *http.Request, q Query) (Page, error) {
+func (s *Server) objectEntries(r *http.Request, c Collection, q Query) (Page, error) {
 	id, err := stix.ParseIdentifier(chi.URLParam(r, "object"))
 	if err != nil {
 		return Page{}, notFound()
 	}
 	q.IDs, q.Types = []stix.Identifier{id}, nil
-	got, err := s.entries(r, q)
+	got, err := s.entries(r, c, q)
 	if err != nil || len(got.Entries) > 0 {
 		return got, err
 	}
-	held, err := s.entries(r, Query{
+	held, err := s.entries(r, c, Query{
 		Collection: q.Collection, Limit: 1, IDs: q.IDs, Version: VersionMatch{All: true}, Visible: q.Visible,
 	})
 	if err == nil && len(held.Entries) == 0 {

@@ -51,6 +51,7 @@ func writeContent(w http.ResponseWriter, r *http.Request, body []byte) error {
 	h.Set("ETag", `"`+etag+`"`)
 	h.Set("Cache-Control", "private, no-cache")
 	if knows(r.Header, tag) {
+		exchangeOf(r).served = 0 // the client has them already
 		setCommonHeaders(h)
 		w.WriteHeader(http.StatusNotModified)
 		return nil

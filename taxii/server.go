@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -32,6 +33,7 @@ type Options struct {
 	Visibility    Visibility
 
 	MaxContentLength int64         // octets of a request body, compressed or expanded; 32 MiB
+	MaxBuffered      int64         // octets of all submissions in memory at once, then 503; 16 times MaxContentLength
 	PageDefault      int           // objects of a page where the request names no limit; 1,000
 	PageMax          int           // most objects of a page; 10,000
 	PageBytes        int64         // octets of objects after which a page ends early; 32 MiB
@@ -57,6 +59,7 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.APIRoot, "main")
 	orDefault(&o.APIRootTitle, o.APIRoot)
 	orDefault(&o.MaxContentLength, 32<<20)
+	orDefault(&o.MaxBuffered, 16*o.MaxContentLength)
 	orDefault(&o.PageDefault, 1000)
 	orDefault(&o.PageMax, 10000)
 	orDefault(&o.PageBytes, 32<<20)
@@ -89,11 +92,12 @@ func remoteHost(r *http.Request) string {
 
 // Server answers the eleven operations of TAXII 2.1. It holds no state between requests.
 type Server struct {
-	opt     Options
-	intake  *Intake
-	metrics *metrics
-	paths   chi.Router                   // finds the pattern of a path; the methods are in table
-	table   map[string]map[string]*route // by pattern and method
+	opt      Options
+	intake   *Intake
+	metrics  *metrics
+	paths    chi.Router                   // finds the pattern of a path; the methods are in table
+	table    map[string]map[string]*route // by pattern and method
+	buffered atomic.Int64                 // octets of the submissions in memory
 }
 
 // NewServer returns a server. It panics if the store, the authenticator or the visibility is missing, because a server
