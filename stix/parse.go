@@ -146,6 +146,8 @@ func (t *tree) granularMarkings(o *Object, i int) {
 		}
 		if ref := t.member(c, "marking_ref"); ref > 0 {
 			t.addMarking(o, ref)
+		} else if t.member(c, "lang") == 0 {
+			o.MarkingRefs = append(o.MarkingRefs, malformedMarking)
 		}
 	}
 }

@@ -64,7 +64,7 @@ func (s *searcher) chainFrom(slots []*plan, times []instant) bool {
 
 // at returns the candidates that were observed at time t.
 func (s *searcher) at(set *candidateSet, t instant) []candidate {
-	order := func(c candidate, t instant) int { return s.planner.observations[c.observation].first.compare(t) }
+	order := func(c candidate, t instant) int { return set.first(s.planner, c).compare(t) }
 	from, _ := slices.BinarySearchFunc(set.list, t, order)
 	to := from
 	for to < len(set.list) && order(set.list[to], t) == 0 {

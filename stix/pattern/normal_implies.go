@@ -119,8 +119,11 @@ func (t *term) parts() []part {
 	return list
 }
 
-// maxInclusion bounds the search for an assignment in includes.
-const maxInclusion = 32
+// maxInclusion and maxInclusionRounds bound the search for an assignment in includes.
+const (
+	maxInclusion       = 32
+	maxInclusionRounds = 1024
+)
 
 // includes tells whether each of the wanted parts is implied by a part of its own. For long lists only equal parts are
 // seen.
@@ -135,9 +138,11 @@ func includes(have, want []part) bool {
 	}
 	for w := range want {
 		given[w] = make([]int64, len(have))
-		for need := want[w].times; need > 0; {
+	}
+	for w, rounds := 0, 0; w < len(want); w++ {
+		for need := want[w].times; need > 0; rounds++ {
 			n := assign(have, want, left, given, w, need, make([]bool, len(have)))
-			if n == 0 {
+			if n == 0 || rounds == maxInclusionRounds {
 				return false
 			}
 			need -= n
