@@ -186,19 +186,19 @@ func (p *pagePlan) byFacet() bool {
 // merged selects the places of the page's entries from a range of each facet.
 func (p *pagePlan) merged() string {
 	after, limit := p.arg(int64(p.query.After)), p.arg(p.query.Limit+1)
-	last := []int{1}
+	last, version := []int{1}, ""
 	if v := p.query.Version; v.All || v.First || len(v.Exact) > 0 {
 		last = []int{0, 1}
-	}
-	version := ""
-	for _, condition := range p.versionCondition("r") {
-		version += ` AND ` + condition
+		for _, condition := range p.versionCondition("r") {
+			version += ` AND ` + condition
+		}
 	}
 	var ranges []string
 	for _, n := range p.wanted() {
 		for _, isLast := range last {
 			ranges = append(ranges, fmt.Sprintf(`SELECT * FROM (SELECT r.seq, r.date_added FROM entry r
-				WHERE r.facet = %d AND r.is_last = %d AND r.date_added > %s%s ORDER BY r.date_added LIMIT %s) s%d`,
+				WHERE r.facet = %d AND r.is_last = %d AND r.date_added > %s%s
+				ORDER BY r.date_added LIMIT %s) s%d`,
 				n, isLast, after, version, limit, len(ranges)))
 		}
 	}

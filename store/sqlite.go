@@ -215,10 +215,26 @@ func (e *sqliteEngine) takeWriter(ctx context.Context) (*sqliteConn, error) {
 
 // Maintain implements engine: it empties a write-ahead log that readers kept from being reused.
 func (e *sqliteEngine) Maintain(ctx context.Context) error {
-	info, err := os.Stat(e.path + "-wal")
-	if err != nil || info.Size() < walLimit {
-		return nil
+	size, err := e.walSize()
+	if err != nil || size < walLimit {
+		return err
 	}
+	return e.truncate(ctx)
+}
+
+func (e *sqliteEngine) walSize() (int64, error) {
+	info, err := os.Stat(e.path + "-wal")
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+// truncate moves the write-ahead log into the database, if the readers let it, and cuts it to nothing.
+func (e *sqliteEngine) truncate(ctx context.Context) error {
 	c, err := e.takeWriter(ctx)
 	if err != nil {
 		return err

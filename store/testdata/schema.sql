@@ -1,0 +1,193 @@
+CREATE TABLE access (
+  account    INTEGER NOT NULL REFERENCES account (number) ON DELETE CASCADE,
+  collection INTEGER NOT NULL REFERENCES collection (number) ON DELETE CASCADE,
+  can_read   INTEGER NOT NULL,
+  can_write  INTEGER NOT NULL,
+  max_tlp    INTEGER NOT NULL,
+  PRIMARY KEY (account, collection)
+);
+
+CREATE TABLE account (
+  number         INTEGER PRIMARY KEY,
+  kind           TEXT NOT NULL, -- client or peer
+  name           TEXT NOT NULL, -- the client's name or the peer's entity id
+  created        BIGINT NOT NULL,
+  last_seen      BIGINT NOT NULL,
+  last_pull      BIGINT NOT NULL,
+  objects_served BIGINT NOT NULL,
+  user_agent     TEXT NOT NULL,
+  last_error     TEXT NOT NULL, -- of the last failed request, '' after a success
+  UNIQUE (kind, name)
+);
+
+CREATE TABLE client (
+  account    INTEGER PRIMARY KEY REFERENCES account (number) ON DELETE CASCADE,
+  admin      INTEGER NOT NULL,
+  empty_list INTEGER NOT NULL,
+  disabled   INTEGER NOT NULL
+);
+
+CREATE TABLE client_key (
+  hash    BYTEA PRIMARY KEY, -- SHA-256 of the key
+  account INTEGER NOT NULL REFERENCES client (account) ON DELETE CASCADE,
+  created BIGINT NOT NULL,
+  expires BIGINT NOT NULL
+);
+
+CREATE TABLE collection (
+  number       INTEGER PRIMARY KEY,
+  id           TEXT NOT NULL UNIQUE,
+  title        TEXT NOT NULL,
+  title_folded TEXT NOT NULL UNIQUE,
+  description  TEXT NOT NULL,
+  alias        TEXT NOT NULL,
+  default_tlp  INTEGER NOT NULL,
+  created      BIGINT NOT NULL,
+  last_added   BIGINT NOT NULL, -- of the newest entry ever; entries get later ones
+  epoch        TEXT NOT NULL,
+  objects      BIGINT NOT NULL, -- entries held
+  mixed        INTEGER NOT NULL -- 1: some object has had entries of different specification versions
+);
+
+CREATE TABLE counter (
+  name  TEXT PRIMARY KEY,
+  value BIGINT NOT NULL
+);
+
+CREATE TABLE entry (
+  seq         INTEGER PRIMARY KEY, -- in the order of date_added within a collection
+  collection  INTEGER NOT NULL,
+  date_added  BIGINT NOT NULL,
+  facet       INTEGER NOT NULL REFERENCES facet (number),
+  is_first    INTEGER NOT NULL, -- the earliest version held of the object
+  is_last     INTEGER NOT NULL, -- the latest version held of the object
+  object      TEXT NOT NULL,    -- the STIX identifier
+  version_key TEXT NOT NULL,    -- orders versions
+  version     TEXT NOT NULL,    -- as written
+  norm        BYTEA NOT NULL,   -- SHA-256 of the content without defaults
+  raw         BYTEA NOT NULL
+);
+
+CREATE TABLE facet (
+  number       INTEGER PRIMARY KEY,
+  collection   INTEGER NOT NULL REFERENCES collection (number),
+  marking_set  INTEGER NOT NULL REFERENCES marking_set (number),
+  type         TEXT NOT NULL,
+  spec_version TEXT NOT NULL,
+  entries      BIGINT NOT NULL, -- entries held
+  last_added   BIGINT NOT NULL, -- no entry of the facet is later
+  UNIQUE (collection, marking_set, type, spec_version)
+);
+
+CREATE TABLE known_marking (
+  marking TEXT PRIMARY KEY,
+  since   BIGINT NOT NULL
+);
+
+CREATE TABLE marking_set (
+  number  INTEGER PRIMARY KEY,
+  name    TEXT NOT NULL UNIQUE, -- the canonical key of the set
+  content TEXT NOT NULL,        -- JSON
+  unknown INTEGER NOT NULL      -- 1: has a marking whose meaning the node does not hold
+);
+
+CREATE TABLE marking_set_member (
+  marking     TEXT NOT NULL,
+  marking_set INTEGER NOT NULL REFERENCES marking_set (number),
+  PRIMARY KEY (marking, marking_set)
+);
+
+CREATE TABLE meta (
+  name  TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+);
+
+CREATE TABLE peer (
+  account  INTEGER PRIMARY KEY REFERENCES account (number) ON DELETE CASCADE,
+  jwks     BYTEA NOT NULL,
+  api_root TEXT NOT NULL
+);
+
+CREATE TABLE progress (
+  account    INTEGER NOT NULL REFERENCES account (number) ON DELETE CASCADE,
+  collection INTEGER NOT NULL REFERENCES collection (number) ON DELETE CASCADE,
+  date_added BIGINT NOT NULL,
+  PRIMARY KEY (account, collection)
+);
+
+CREATE TABLE quarantine (
+  number       INTEGER PRIMARY KEY,
+  subscription BIGINT NOT NULL,
+  peer         TEXT NOT NULL,
+  collection   TEXT NOT NULL, -- id
+  object       TEXT NOT NULL,
+  version      TEXT NOT NULL,
+  digest       BYTEA NOT NULL, -- SHA-256 of what came
+  reason       TEXT NOT NULL,
+  raw          BYTEA NOT NULL,
+  received     BIGINT NOT NULL,
+  UNIQUE (subscription, object, version, digest)
+);
+
+CREATE TABLE schema_version (
+  number  INTEGER PRIMARY KEY,
+  applied BIGINT NOT NULL
+);
+
+CREATE TABLE status (
+  id       TEXT PRIMARY KEY,
+  account  TEXT NOT NULL,
+  received BIGINT NOT NULL,
+  content  BYTEA NOT NULL -- JSON, the status resource
+);
+
+CREATE TABLE subscription (
+  id           INTEGER PRIMARY KEY,
+  peer         TEXT NOT NULL,
+  source       TEXT NOT NULL, -- the collection at the peer
+  collection   INTEGER NOT NULL REFERENCES collection (number),
+  added_after  TEXT NOT NULL,
+  next         TEXT NOT NULL,
+  created      BIGINT NOT NULL,
+  last_attempt BIGINT NOT NULL,
+  last_success BIGINT NOT NULL,
+  error        TEXT NOT NULL,
+  failures     BIGINT NOT NULL,
+  received     BIGINT NOT NULL,
+  quarantined  BIGINT NOT NULL,
+  UNIQUE (peer, source, collection)
+);
+
+CREATE TABLE tombstone (
+  collection  INTEGER NOT NULL REFERENCES collection (number),
+  object      TEXT NOT NULL,
+  version_key TEXT NOT NULL,
+  norm        BYTEA NOT NULL,
+  deleted     BIGINT NOT NULL,
+  PRIMARY KEY (collection, object, version_key)
+);
+
+CREATE INDEX access_collection ON access (collection);
+
+CREATE INDEX client_key_account ON client_key (account);
+
+CREATE UNIQUE INDEX collection_alias ON collection (alias) WHERE alias <> '';
+
+CREATE INDEX entry_facet ON entry (facet, is_last, date_added);
+
+CREATE INDEX entry_last ON entry (collection, date_added) WHERE is_last = 1;
+
+CREATE UNIQUE INDEX entry_log ON entry (collection, date_added);
+
+CREATE UNIQUE INDEX entry_object ON entry (collection, object, version_key);
+
+CREATE INDEX facet_marking_set ON facet (marking_set);
+
+CREATE INDEX marking_set_member_set ON marking_set_member (marking_set);
+
+CREATE INDEX progress_collection ON progress (collection);
+
+CREATE INDEX status_received ON status (received);
+
+CREATE INDEX subscription_collection ON subscription (collection);
+
