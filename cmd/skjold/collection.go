@@ -24,7 +24,26 @@ type collectionJSON struct {
 	Created     string `json:"created"`
 	LastAdded   string `json:"last_added,omitempty"`
 	// Levels counts entries by the level they are handled as; only in collection show.
-	Levels map[string]int64 `json:"levels,omitempty"`
+	Levels []levelJSON `json:"levels,omitempty"`
+}
+
+// levelJSON counts the entries that are handled alike.
+type levelJSON struct {
+	Level   string `json:"level"`
+	Marked  bool   `json:"marked"`            // by their own marking rather than the collection's default
+	Unknown bool   `json:"unknown,omitempty"` // because of a marking that the node does not understand
+	Objects int64  `json:"objects"`
+}
+
+// String says it in words.
+func (l levelJSON) String() string {
+	switch {
+	case l.Unknown:
+		return "by a marking that is not understood, so handled as TLP:RED"
+	case !l.Marked:
+		return "unmarked, handled as TLP:" + strings.ToUpper(l.Level)
+	}
+	return "TLP:" + strings.ToUpper(l.Level)
 }
 
 func collectionToJSON(c taxii.Collection) collectionJSON {
@@ -158,7 +177,9 @@ func (a *app) collectionShowCommand() *cobra.Command {
 					return err
 				}
 				j := collectionToJSON(c)
-				j.Levels = levels
+				for _, l := range levels {
+					j.Levels = append(j.Levels, levelJSON{Level: l.Level.String(), Marked: l.Marked, Unknown: l.Unknown, Objects: l.Entries})
+				}
 				if a.json {
 					return printJSON(a.out, j)
 				}
@@ -171,10 +192,8 @@ func (a *app) collectionShowCommand() *cobra.Command {
 						fmt.Fprintf(a.out, "  %-12s %s\n", line[0], printable(line[1]))
 					}
 				}
-				for _, name := range levelNames {
-					if n := levels[name]; n > 0 {
-						fmt.Fprintf(a.out, "  %-12s %d objects\n", name, n)
-					}
+				for _, l := range j.Levels {
+					fmt.Fprintf(a.out, "    %9d  %s\n", l.Objects, l)
 				}
 				return nil
 			})

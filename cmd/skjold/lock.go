@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/skjold-exchange/skjold/config"
 )
@@ -25,7 +26,7 @@ func (d dataDir) takeLock(cfg *config.Config) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	ok, err := lockFile(f)
+	ok, err := lockPatiently(f)
 	if err == nil && !ok {
 		err = fmt.Errorf("another skjold serve is running on %s; stop it first, or use another --data", d)
 	}
@@ -49,6 +50,24 @@ func (d dataDir) takeLock(cfg *config.Config) (unlock func(), err error) {
 		_ = f.Truncate(0)
 		f.Close()
 	}, nil
+}
+
+// lockPatiently tries for two seconds: the process before may be on its way out.
+func lockPatiently(f *os.File) (bool, error) {
+	end := time.After(2 * time.Second)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		ok, err := lockFile(f)
+		if ok || err != nil {
+			return ok, err
+		}
+		select {
+		case <-end:
+			return false, nil
+		case <-tick.C:
+		}
+	}
 }
 
 // running tells whether a serve holds the data directory, and where it listens.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -72,15 +73,34 @@ func (n *node) federate(onApplied func(sync.Subscription, sync.PulledPage, sync.
 		return err
 	}
 	signer := &federation.Signer{Entity: entity, Key: keys.Request}
-	n.verifier = federation.NewVerifier(federation.VerifierOptions{Self: entity, BaseURL: n.cfg.PublicURL, Peers: n.store})
+	n.verifier, err = federation.NewVerifier(federation.VerifierOptions{Self: entity, BaseURL: baseURL(n.cfg.PublicURL), Peers: n.store})
+	if err != nil {
+		return err
+	}
 	n.identity = federation.WellKnown(federation.WellKnownOptions{Entity: entity, Keys: keys, APIRoot: apiRootURL(n.cfg)})
-	n.replicator = sync.NewReplicator(sync.Options{
+	n.replicator, err = sync.New(sync.Options{
 		Store: n.store, Peers: n.store, Signer: signer,
 		HTTP:     federation.NewHTTPClient(federation.ClientOptions{Self: entity, AllowPrivate: n.cfg.Federation.AllowPrivateAddresses}),
 		Interval: n.cfg.Federation.PollInterval, PageSize: n.cfg.Federation.PageSize, Lenient: n.cfg.Federation.Lenient,
-		Check: checkObject(n.cfg), OnApplied: onApplied, Logger: n.log, Registerer: n.registry,
+		Limits: objectLimits(n.cfg), Check: checkObject(n.cfg), MaxFutureSkew: n.cfg.Limits.FutureSkew, Refuse: n.refuseUnmarked,
+		OnApplied: onApplied, Logger: n.log, Registerer: n.registry,
 	})
-	return nil
+	return err
+}
+
+// refuseUnmarked keeps objects without a TLP marking out of a collection that takes marked ones only.
+func (n *node) refuseUnmarked(s sync.Subscription, o *stix.Object) string {
+	if o.Markings().TLP != stix.TLPUnmarked {
+		return ""
+	}
+	c, err := n.store.Collection(context.Background(), s.Into)
+	switch {
+	case err != nil:
+		return "the collection could not be asked whether it takes unmarked objects: " + err.Error()
+	case c.DefaultTLP == stix.TLPUnmarked:
+		return "the object has no TLP marking, and this collection takes marked objects only"
+	}
+	return ""
 }
 
 // run owns the node's background work until ctx ends.
@@ -99,13 +119,20 @@ func (n *node) run(ctx context.Context) error {
 // close releases what openNode took; run must have returned.
 func (n *node) close() error { return n.store.Close() }
 
+// baseURL is the scheme and host of the public URL.
+func baseURL(public string) string {
+	scheme, rest, _ := strings.Cut(public, "://")
+	host, _, _ := strings.Cut(rest, "/")
+	return scheme + "://" + host
+}
+
 // apiRootURL is the absolute URL of the node's API root.
 func apiRootURL(cfg *config.Config) string {
 	return cfg.PublicURL + "/taxii2/" + cfg.APIRoot.Name + "/"
 }
 
 func objectLimits(cfg *config.Config) stix.Limits {
-	l := stix.DefaultLimits
+	l := stix.DefaultLimits()
 	l.ObjectBytes = int(cfg.Limits.ObjectSize)
 	l.Depth = cfg.Limits.ObjectDepth
 	return l

@@ -79,7 +79,7 @@ func (n *testNode) open(t *testing.T, dir dataDir, change func(*config.Config)) 
 }
 
 // client is a TAXII client with the administrator's key.
-func (n *testNode) client(t *testing.T) *taxii.Client {
+func (n *testNode) client(t *testing.T) *taxii.HTTPClient {
 	t.Helper()
 	c, err := taxii.NewClient(taxii.ClientOptions{URL: n.url, User: n.made.User, Password: n.made.Password})
 	if err != nil {

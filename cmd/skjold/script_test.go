@@ -23,7 +23,10 @@ const asProgram = "SKJOLD_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
-		os.Unsetenv(asProgram)
+		if filepath.Base(os.Args[0]) == "curl" {
+			curlMain()
+			return
+		}
 		main()
 	}
 	testscript.Main(m, map[string]func(){"skjold": main, "curl": curlMain})
