@@ -55,6 +55,7 @@ func (s *Server) readSubmission(w http.ResponseWriter, r *http.Request, c Collec
 	if err := body.finish(); err != nil {
 		return Submission{}, err
 	}
+	exchangeOf(r).bodyLeft = false
 	return submission, p.checkBody(body.sum.Sum(nil))
 }
 

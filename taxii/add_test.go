@@ -1,6 +1,7 @@
 package taxii
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -10,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"strings"
 	"testing"
 	"time"
@@ -238,6 +240,42 @@ func TestBodyIsNotReadInVain(t *testing.T) {
 				t.Errorf("%d, want %d: %s", got.StatusCode, tt.want, got.body)
 			}
 		})
+	}
+}
+
+// TestUnwantedBodiesAreNotWaitedFor holds, on a real connection, that a refusal by the headers does not wait for a body
+// that never comes, and that a connection whose body was read stays open.
+func TestUnwantedBodiesAreNotWaitedFor(t *testing.T) {
+	g := newRig(t)
+	server := httptest.NewServer(g.handler)
+	defer server.Close()
+	for head, want := range map[string]string{
+		"POST " + g.objects("") + " HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n":                                               "HTTP/1.1 401 ",
+		"POST " + g.objects("") + " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key-of-reader\r\nTransfer-Encoding: chunked\r\n\r\n": "HTTP/1.1 403 ",
+		"GET /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n":                                                             "HTTP/1.1 404 ",
+	} {
+		c, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Write([]byte(head)); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil || !strings.HasPrefix("HTTP/1.1 "+answer.Status, want) || !answer.Close {
+			t.Errorf("%q: %+v, %v", head, answer, err)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	c, _ := clientOf(t, server.URL+root)
+	for n := range 2 {
+		reused := false
+		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { reused = i.Reused }})
+		if _, err := c.Add(ctx, "open", [][]byte{[]byte(indicator(n, v1, ""))}); err != nil || reused != (n > 0) {
+			t.Errorf("request %d on a connection used before: %v, %v", n, reused, err)
+		}
 	}
 }
 

@@ -191,5 +191,6 @@ func readSmall(w http.ResponseWriter, r *http.Request, p *Principal, limit time.
 	if err := body.finish(); err != nil {
 		return err
 	}
+	exchangeOf(r).bodyLeft = false
 	return p.checkBody(body.sum.Sum(nil))
 }

@@ -34,6 +34,7 @@ type exchange struct {
 	served       int       // objects sent
 	reached      DateAdded // the position that the client has reached by them
 	problem      *problem
+	bodyLeft     bool // the request has a body that was not read to its end
 	status       int
 	bytes        int64
 }
@@ -47,8 +48,8 @@ func exchangeOf(r *http.Request) *exchange {
 // serve is the adaptor: it routes, negotiates, authenticates and calls the operation, writes the error that any of them
 // returns, and notes the request once.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{id: newRequestID(), start: s.opt.Now(), operation: "none"}
-	rw := &recorder{ResponseWriter: w, x: x}
+	x := &exchange{id: newRequestID(), start: s.opt.Now(), operation: "none", bodyLeft: r.ContentLength != 0}
+	rw := &recorder{ResponseWriter: w, x: x, http1: r.ProtoMajor == 1}
 	w.Header().Set("X-Request-Id", x.id)
 	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 	defer s.finish(x, r)
@@ -161,12 +162,22 @@ func (s *Server) recovered(w *recorder, r *http.Request, x *exchange) {
 // recorder notes the status and the octets of the answer.
 type recorder struct {
 	http.ResponseWriter
-	x *exchange
+	x     *exchange
+	http1 bool
 }
 
+// lingering is how long an HTTP/1 connection is read on for a body that nobody wants.
+const lingering = 5 * time.Second
+
+// WriteHeader answers at once where a body is still to come: over HTTP/1 net/http would first read on, without end if the
+// body does not come and the server has no deadline.
 func (w *recorder) WriteHeader(status int) {
 	if w.x.status == 0 {
 		w.x.status = status
+	}
+	if w.x.bodyLeft && w.http1 {
+		w.Header().Set("Connection", "close")
+		_ = http.NewResponseController(w.ResponseWriter).SetReadDeadline(time.Now().Add(lingering))
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
