@@ -2,6 +2,7 @@ package federation
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net/http"
@@ -84,8 +85,17 @@ func TestClientDialsByRule(t *testing.T) {
 	}
 }
 
-func TestClientFollowsNoRedirectAndNoProxy(t *testing.T) {
-	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
+func TestClientUsesNoProxyAndNoOldTLS(t *testing.T) {
+	transport := NewHTTPClient(ClientOptions{Self: "https://a.example"}).Transport.(httpsOnly).base.(*http.Transport)
+	if transport.Proxy != nil {
+		t.Error("a proxy of the environment would dial past the address rule")
+	}
+	if got := transport.TLSClientConfig.MinVersion; got != tls.VersionTLS12 {
+		t.Errorf("the oldest TLS is %s", tls.VersionName(got))
+	}
+}
+
+func TestClientFollowsNoRedirect(t *testing.T) {
 	reached := false
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/target" {

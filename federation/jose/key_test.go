@@ -176,11 +176,23 @@ func TestSmallOrder(t *testing.T) {
 		}
 	}
 	for range 20 {
-		key, err := GenerateKey(EdDSA) // goes through checkEd25519
-		if err != nil {
+		if _, err := GenerateKey(EdDSA); err != nil { // goes through checkEd25519
 			t.Fatalf("a good key is refused: %v", err)
 		}
-		_ = key
+	}
+}
+
+// TestNonCanonicalPoint tries the texts with y from p to 2²⁵⁵ - 1: lenient decoders read them as y - p, so that one key
+// would have two texts and two thumbprints.
+func TestNonCanonicalPoint(t *testing.T) {
+	key := bytes.Repeat([]byte{0xff}, 32)
+	for low := 0xed; low <= 0xff; low++ {
+		for _, high := range []byte{0x7f, 0xff} {
+			key[0], key[31] = byte(low), high
+			if err := checkEd25519(key); ReasonOf(err) != KeyPoint {
+				t.Errorf("%x: %v, want a refusal with %s", key, err, KeyPoint)
+			}
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -267,6 +268,44 @@ func TestRealConnection(t *testing.T) {
 		})
 	}
 	close(hang)
+}
+
+// closeCounter is a body that must not be read.
+type closeCounter struct {
+	t      *testing.T
+	closed int
+}
+
+func (b *closeCounter) Read([]byte) (int, error) {
+	b.t.Error("a body that says it is too large was read")
+	return 0, io.EOF
+}
+
+func (b *closeCounter) Close() error { b.closed++; return nil }
+
+type oneAnswer struct{ response *http.Response }
+
+func (a oneAnswer) RoundTrip(*http.Request) (*http.Response, error) { return a.response, nil }
+
+func TestLimitTransport(t *testing.T) {
+	body := &closeCounter{t: t}
+	r := httptest.NewRequest("GET", "https://peer.example/", nil)
+	_, err := limitTransport{base: oneAnswer{&http.Response{ContentLength: 11, Body: body}}, max: 10}.RoundTrip(r)
+	if !errors.Is(err, errPageTooLarge) || body.closed != 1 {
+		t.Errorf("%v, closed %d times; want a refusal, and the body closed", err, body.closed)
+	}
+	for size, want := range map[int]error{0: nil, 9: nil, 10: nil, 11: errPageTooLarge, 5000: errPageTooLarge} {
+		resp, err := limitTransport{base: oneAnswer{&http.Response{
+			ContentLength: -1, Body: io.NopCloser(strings.NewReader(strings.Repeat("x", size))),
+		}}, max: 10}.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(resp.Body)
+		if !errors.Is(err, want) || len(got) != min(size, 10) {
+			t.Errorf("of %d bytes %d were read, %v", size, len(got), err)
+		}
+	}
 }
 
 // TestPageSize follows the limit that the peer is asked for.

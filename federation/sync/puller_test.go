@@ -78,7 +78,22 @@ func TestCollectionNames(t *testing.T) {
 			t.Errorf("%s: looked up %d times, want once", name, r.peer.lookups)
 		}
 	}
+	// A title whose collection was made anew is looked up again after the 404.
 	r := newRig(t)
+	r.store.subs[0].Collection = "indicators"
+	p := r.puller()
+	r.pull(p)
+	r.peer.set(func(p *fakePeer) { p.before = fail(http.StatusNotFound) })
+	if _, err := p.Pull(context.Background()); err == nil {
+		t.Error("404 is no error")
+	}
+	r.peer.set(func(p *fakePeer) { p.before = nil })
+	r.pull(p)
+	if r.peer.lookups != 2 {
+		t.Errorf("looked up %d times, want again after the 404", r.peer.lookups)
+	}
+
+	r = newRig(t)
 	r.store.subs[0].Collection = "other"
 	if _, err := r.puller().Pull(context.Background()); err == nil || len(r.store.failed) != 1 {
 		t.Errorf("an unknown collection: %v, noted %v", err, r.store.failed)
