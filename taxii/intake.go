@@ -14,7 +14,8 @@ import (
 
 // IntakeOptions are the rules of an Intake. Zero values have the defaults that the comments say.
 type IntakeOptions struct {
-	// Limits bound each object and their number; stix.DefaultLimits, but 200,000 objects.
+	// Limits bound each object and their number; stix.DefaultLimits. Without AnyInput there are at most 200,000 objects,
+	// whatever Limits say: a submission and its status are held in memory.
 	Limits stix.Limits
 	// CheckObject validates one object; strict stix.Check within Limits.
 	CheckObject func(raw []byte) (*stix.Object, stix.Report)
@@ -26,6 +27,9 @@ type IntakeOptions struct {
 	Now      func() time.Time // time.Now
 }
 
+// maxSubmission is the most objects of one envelope or bundle.
+const maxSubmission = 200_000
+
 // Intake decides which objects of an input are to be stored and says of the others why not. Everything that enters a
 // node passes it: requests, files, and pages pulled from peers. It may be used concurrently.
 type Intake struct {
@@ -34,7 +38,10 @@ type Intake struct {
 
 // NewIntake returns an Intake with the rules.
 func NewIntake(o IntakeOptions) *Intake {
-	orDefault(&o.Limits.Objects, 200_000)
+	orDefault(&o.Limits.Objects, stix.DefaultLimits().Objects)
+	if !o.AnyInput {
+		o.Limits.Objects = min(o.Limits.Objects, maxSubmission)
+	}
 	orDefault(&o.MaxFutureSkew, 24*time.Hour)
 	if o.Now == nil {
 		o.Now = time.Now

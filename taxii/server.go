@@ -40,7 +40,7 @@ type Options struct {
 	BodyTimeout      time.Duration // for a request body to arrive; 60 s
 	Timeout          time.Duration // for the store's part of a request; 30 s
 
-	// Limits bound each object of a submission and their number; stix.DefaultLimits.
+	// Limits bound each object of a submission and, up to 200,000, their number; stix.DefaultLimits.
 	Limits stix.Limits
 	// MaxFutureSkew is how far in the future an object's created and modified may be; 24 h.
 	MaxFutureSkew time.Duration
