@@ -230,7 +230,7 @@ func TestRealConnection(t *testing.T) {
 			server := httptest.NewServer(r.peer)
 			defer server.Close()
 			peer, self := federation.EntityID(server.URL), federation.EntityID("http://127.0.0.1:9")
-			keys, err := federation.JWKS(testKey())
+			keys, err := federation.JWKS(testKeys().Request)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -248,7 +248,7 @@ func TestRealConnection(t *testing.T) {
 			r.peer.add(identities(0, 15)...)
 			r.pins.set(peer, &federation.Peer{Entity: peer, APIRoot: peer.DefaultAPIRoot()})
 			r.store.subs[0].Peer = peer
-			r.options.Signer = &federation.Signer{Entity: self, Key: testKey()}
+			r.options.Signer = &federation.Signer{Entity: self, Key: testKeys().Request}
 			r.options.HTTP = federation.NewHTTPClient(federation.ClientOptions{Self: self, Timeout: time.Minute})
 			if tt.want == "in time" {
 				r.options.HTTP.Timeout = 100 * time.Millisecond // it must pass, whatever the machine does

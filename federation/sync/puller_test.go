@@ -262,7 +262,7 @@ func TestPeerChanges(t *testing.T) {
 // TestNotKnownToPeer: the peer does not accept the node; its operator reads why.
 func TestNotKnownToPeer(t *testing.T) {
 	r := newRig(t)
-	r.options.Signer = &federation.Signer{Entity: "https://stranger.example", Key: testKey()}
+	r.options.Signer = &federation.Signer{Entity: "https://stranger.example", Key: testKeys().Request}
 	if _, err := r.puller().Pull(context.Background()); err == nil || !strings.Contains(r.store.failed[0], "does not accept the credentials") {
 		t.Errorf("%v, noted %v", err, r.store.failed)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +16,6 @@ import (
 	"time"
 
 	"github.com/skjold-exchange/skjold/federation"
-	"github.com/skjold-exchange/skjold/federation/jose"
 	"github.com/skjold-exchange/skjold/stix"
 	"github.com/skjold-exchange/skjold/taxii"
 )
@@ -27,13 +27,18 @@ const (
 	localID      = "b1f0a7c2-8a6e-4c55-9a01-2f7f6f0c7d11"
 )
 
-// testKey is the request key of the node under test, made once per process.
-var testKey = sync.OnceValue(func() *jose.Key {
-	k, err := jose.GenerateKey(jose.EdDSA)
+// testKeys are those of the node under test, made once per process.
+var testKeys = sync.OnceValue(func() federation.Keys {
+	dir, err := os.MkdirTemp("", "keys")
 	if err != nil {
 		panic(err)
 	}
-	return k
+	defer os.RemoveAll(dir)
+	keys, err := federation.CreateKeys(dir)
+	if err != nil {
+		panic(err)
+	}
+	return keys
 })
 
 // pins is a federation.Peers of changeable content.
@@ -332,7 +337,7 @@ type rig struct {
 
 func newRig(t testing.TB) *rig {
 	t.Helper()
-	keys, err := federation.JWKS(testKey())
+	keys, err := federation.JWKS(testKeys().Request)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -355,7 +360,7 @@ func newRig(t testing.TB) *rig {
 		}},
 	}
 	r.options = Options{
-		Store: r.store, Peers: r.pins, Signer: &federation.Signer{Entity: selfID, Key: testKey()},
+		Store: r.store, Peers: r.pins, Signer: &federation.Signer{Entity: selfID, Key: testKeys().Request},
 		HTTP: &http.Client{Transport: inProcess{r.peer}, Timeout: time.Minute}, PageSize: 10,
 	}
 	return r
