@@ -30,7 +30,7 @@ const childVariable = "SKJOLD_TEST_CHILD"
 
 type childJob struct {
 	Work       string // crash or write
-	Dir        string
+	Dir, URL   string // of the store
 	Collection string
 	Run        int // distinguishes the objects of one process from another's
 	Count      int
@@ -53,7 +53,7 @@ func TestMain(m *testing.M) {
 
 func (j childJob) run() error {
 	ctx := context.Background()
-	s, err := store.Open(ctx, store.Options{Dir: j.Dir})
+	s, err := store.Open(ctx, store.Options{Dir: j.Dir, URL: j.URL})
 	if err != nil {
 		return err
 	}
@@ -176,17 +176,24 @@ func startChild(t *testing.T, job childJob) (*exec.Cmd, io.WriteCloser, io.Reade
 	return cmd, stdin, stdout
 }
 
-// TestKill kills a process that writes, again and again at random moments, and checks after each time that what it
+func TestSQLiteKill(t *testing.T) {
+	testKill(t, newKillRig(t, store.Options{Dir: t.TempDir()}), 25)
+}
+
+func TestPostgreSQLKill(t *testing.T) {
+	testKill(t, newKillRig(t, store.Options{URL: newSchema(t)}), 10)
+}
+
+// testKill kills a process that writes, again and again at random moments, and checks after each time that what it
 // acknowledged is there. SKJOLD_TEST_KILLS sets the number of times.
-func TestKill(t *testing.T) {
-	kills := 30
+func testKill(t *testing.T, rig *killRig, kills int) {
+	t.Helper()
 	if text := os.Getenv("SKJOLD_TEST_KILLS"); text != "" {
 		var err error
 		if kills, err = strconv.Atoi(text); err != nil {
 			t.Fatalf("SKJOLD_TEST_KILLS: %v", err)
 		}
 	}
-	rig := newKillRig(t)
 	r := rand.New(rand.NewPCG(9, uint64(kills)))
 	for run := range kills {
 		rig.killOne(t, run, 1+r.IntN(60), r.IntN(2000))
@@ -198,15 +205,15 @@ func TestKill(t *testing.T) {
 }
 
 type killRig struct {
-	dir        string
+	options    store.Options
 	collection string
 	added      map[string]bool // "run g k" of acknowledged submissions
 	applied    int             // the last acknowledged page
 }
 
-func newKillRig(t *testing.T) *killRig {
+func newKillRig(t *testing.T, o store.Options) *killRig {
 	t.Helper()
-	rig := &killRig{dir: t.TempDir(), added: make(map[string]bool)}
+	rig := &killRig{options: o, added: make(map[string]bool)}
 	s := rig.open(t)
 	c, err := s.AddCollection(t.Context(), store.NewCollection{Title: "Killed"})
 	if err != nil {
@@ -228,7 +235,7 @@ func newKillRig(t *testing.T) *killRig {
 
 func (rig *killRig) open(t *testing.T) *store.Store {
 	t.Helper()
-	s, err := store.Open(t.Context(), store.Options{Dir: rig.dir})
+	s, err := store.Open(t.Context(), rig.options)
 	if err != nil {
 		t.Fatalf("Open: %v", err)
 	}
@@ -238,7 +245,7 @@ func (rig *killRig) open(t *testing.T) *store.Store {
 // killOne starts a writer and kills it some moments after a number of acknowledgements.
 func (rig *killRig) killOne(t *testing.T, run, acknowledgements, moments int) {
 	t.Helper()
-	cmd, _, stdout := startChild(t, childJob{Work: "crash", Dir: rig.dir, Collection: rig.collection, Run: run, Count: 100_000})
+	cmd, _, stdout := startChild(t, childJob{Work: "crash", Dir: rig.options.Dir, URL: rig.options.URL, Collection: rig.collection, Run: run, Count: 100_000})
 	lines := bufio.NewScanner(stdout)
 	for n := 0; lines.Scan(); n++ {
 		rig.acknowledged(t, run, lines.Text())
@@ -328,13 +335,21 @@ func (rig *killRig) check(t *testing.T, run int) {
 	}
 }
 
-// TestTwoProcesses writes to one data directory from two processes at the same time.
-func TestTwoProcesses(t *testing.T) {
-	rig := newKillRig(t)
+func TestSQLiteTwoProcesses(t *testing.T) {
+	testTwoProcesses(t, newKillRig(t, store.Options{Dir: t.TempDir()}))
+}
+
+func TestPostgreSQLTwoProcesses(t *testing.T) {
+	testTwoProcesses(t, newKillRig(t, store.Options{URL: newSchema(t)}))
+}
+
+// testTwoProcesses writes to one store from two processes at the same time.
+func testTwoProcesses(t *testing.T, rig *killRig) {
+	t.Helper()
 	s := rig.open(t)
 	defer s.Close()
 	const count = 100
-	cmd, stdin, _ := startChild(t, childJob{Work: "write", Dir: rig.dir, Collection: rig.collection, Run: 1, Count: count})
+	cmd, stdin, _ := startChild(t, childJob{Work: "write", Dir: rig.options.Dir, URL: rig.options.URL, Collection: rig.collection, Run: 1, Count: count})
 	if _, err := io.WriteString(stdin, "go\n"); err != nil {
 		t.Fatal(err)
 	}

@@ -51,35 +51,48 @@ func schemaVersion(c conn) (int, error) {
 	return int(n), err
 }
 
-// checkVersion returns an error where the database was written by a newer program.
-func checkVersion(have, known int) error {
-	if have > known {
-		return fmt.Errorf("%w (its schema is version %d, this program knows %d)", ErrNewerVersion, have, known)
+// migrate brings a schema up to date, each step in one transaction; another process may do the same meanwhile. hasSchema
+// counts the tables called schema_version; dialect turns the text of a step into the engine's.
+func migrate(ctx context.Context, e engine, hasSchema string, dialect func(string) string, now time.Time) error {
+	steps, err := migrations()
+	if err != nil {
+		return err
 	}
-	return nil
-}
-
-// applyMigrations runs the steps that are missing, each in one transaction; another process may do the same meanwhile.
-// dialect turns the text of a step into the engine's.
-func applyMigrations(ctx context.Context, e engine, steps []migration, now time.Time, dialect func(string) string) error {
-	for _, step := range steps {
-		err := e.Write(ctx, func(c conn) error {
-			if _, err := c.Exec(dialect(createSchemaVersion)); err != nil {
-				return err
-			}
-			have, err := schemaVersion(c)
-			if err != nil || have >= step.number {
-				return err
-			}
-			if err := c.Script(dialect(step.sql)); err != nil {
-				return fmt.Errorf("migration %d: %w", step.number, err)
-			}
-			_, err = c.Exec(`INSERT INTO schema_version (number, applied) VALUES ($1, $2)`, step.number, now.UnixMicro())
+	have := 0
+	err = e.Read(ctx, func(c conn) error {
+		exists, err := number(c, hasSchema)
+		if err != nil || exists == 0 {
 			return err
-		})
-		if err != nil {
+		}
+		have, err = schemaVersion(c)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if have > len(steps) {
+		return fmt.Errorf("%w (its schema is version %d, this program knows %d)", ErrNewerVersion, have, len(steps))
+	}
+	for _, step := range steps[have:] {
+		if err := e.Write(ctx, func(c conn) error { return step.apply(c, dialect, now) }); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// apply runs a step unless it has been done.
+func (m migration) apply(c conn, dialect func(string) string, now time.Time) error {
+	if err := c.Script(dialect(createSchemaVersion)); err != nil {
+		return err
+	}
+	have, err := schemaVersion(c)
+	if err != nil || have >= m.number {
+		return err
+	}
+	if err := c.Script(dialect(m.sql)); err != nil {
+		return fmt.Errorf("migration %d: %w", m.number, err)
+	}
+	_, err = c.Exec(`INSERT INTO schema_version (number, applied) VALUES ($1, $2)`, m.number, now.UnixMicro())
+	return err
 }

@@ -37,11 +37,14 @@ type sqliteEngine struct {
 	close   sync.Once
 }
 
+// sqliteHasSchema counts the table of applied migrations.
+const sqliteHasSchema = `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema_version'`
+
 var sqlitePragmas = []string{
 	`PRAGMA foreign_keys = ON`,
 	`PRAGMA synchronous = FULL`,
 	`PRAGMA temp_store = MEMORY`,
-	`PRAGMA mmap_size = 0`,
+	`PRAGMA secure_delete = ON`, // what is deleted leaves the file
 }
 
 // openSQLite opens or creates the database in dir.
@@ -107,30 +110,6 @@ func (e *sqliteEngine) connect(write bool) (*sqliteConn, error) {
 		}
 	}
 	return c, nil
-}
-
-// migrate brings the schema up to date, each step in a transaction of its own.
-func (e *sqliteEngine) migrate(ctx context.Context, now time.Time) error {
-	steps, err := migrations()
-	if err != nil {
-		return err
-	}
-	exists, have := false, 0
-	err = e.Read(ctx, func(c conn) error {
-		n, err := number(c, `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema_version'`)
-		if exists = n > 0; err != nil || !exists {
-			return err
-		}
-		have, err = schemaVersion(c)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	if err := checkVersion(have, len(steps)); err != nil {
-		return err
-	}
-	return applyMigrations(ctx, e, steps[have:], now, func(sql string) string { return sql })
 }
 
 // Read implements engine: a deferred transaction is one snapshot from its first statement on.

@@ -7,11 +7,11 @@ import (
 	"github.com/skjold-exchange/skjold/store/storetest"
 )
 
-// openFixture opens an embedded store in a directory of the test.
-func openFixture(t *testing.T) *storetest.Fixture {
+// fixture opens a store for the suite, with the suite's clock.
+func fixture(t *testing.T, options store.Options) *storetest.Fixture {
 	t.Helper()
 	clock := storetest.NewClock()
-	options := store.Options{Dir: t.TempDir(), Now: clock.Now}
+	options.Now = clock.Now
 	f := &storetest.Fixture{Clock: clock}
 	open := func(t *testing.T) {
 		t.Helper()
@@ -38,5 +38,7 @@ func openFixture(t *testing.T) *storetest.Fixture {
 }
 
 func TestSQLite(t *testing.T) {
-	storetest.Run(t, openFixture)
+	storetest.Run(t, func(t *testing.T) *storetest.Fixture {
+		return fixture(t, store.Options{Dir: t.TempDir()})
+	})
 }

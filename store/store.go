@@ -68,14 +68,22 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 }
 
 func openEngine(ctx context.Context, o Options, now time.Time) (engine, error) {
-	if o.Dir == "" {
-		return nil, errors.New("store: no data directory given")
+	var e engine
+	var err error
+	hasSchema, dialect := sqliteHasSchema, func(sql string) string { return sql }
+	switch {
+	case o.URL != "":
+		hasSchema, dialect = postgresHasSchema, postgresDialect
+		e, err = openPostgres(ctx, o.URL)
+	case o.Dir != "":
+		e, err = openSQLite(o.Dir)
+	default:
+		err = errors.New("store: neither a data directory nor a database URL is given")
 	}
-	e, err := openSQLite(o.Dir)
 	if err != nil {
 		return nil, err
 	}
-	if err := e.migrate(ctx, now); err != nil {
+	if err := migrate(ctx, e, hasSchema, dialect, now); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
 	return e, nil
