@@ -38,6 +38,8 @@ func checkArtifact(c *checker, i int) {
 	c.checkMIMEType(i, "6.1.1")
 }
 
+func checkDirectory(c *checker, i int) { c.checkEncoding(i, "path_enc") }
+
 func checkEmailMessage(c *checker, i int) {
 	if n := c.member(i, "body"); n > 0 && c.is(i, "is_multipart", kindTrue) {
 		c.fail(n, "multipart", "6.6.1", "body is for messages that are not multipart; use body_multipart.")

@@ -6,7 +6,7 @@ var observableTable = []spec{
 		encryption_algorithm:@encryption-algorithm-enum decryption_key:string`, checkArtifact},
 	{"autonomous-system", "6.2.1", `number!:int name:string rir:string`, nil},
 	{"directory", "6.3.1", `path!:string path_enc:string ctime:time mtime:time atime:time
-		contains_refs:[ref(file|directory)]`, nil},
+		contains_refs:[ref(file|directory)]`, checkDirectory},
 	{"domain-name", "6.4.1", `value!:string resolves_to_refs:[ref(ipv4-addr|ipv6-addr|domain-name)]`,
 		valueForm(isDomainName, "a domain name (RFC 1034, RFC 5890)")},
 	{"email-addr", "6.5.1", `value!:string display_name:string belongs_to_ref:ref(user-account)`,
@@ -73,7 +73,7 @@ var embeddedTable = []spec{
 		file_alignment:int major_os_version:int minor_os_version:int major_image_version:int minor_image_version:int
 		major_subsystem_version:int minor_subsystem_version:int win32_version_value_hex:hex size_of_image:int(0,)
 		size_of_headers:int(0,) checksum_hex:hex subsystem_hex:hex dll_characteristics_hex:hex
-		size_of_stack_reserve:int(0,) size_of_stack_commit:int(0,) size_of_heap_reserve:int size_of_heap_commit:int
+		size_of_stack_reserve:int(0,) size_of_stack_commit:int(0,) size_of_heap_reserve:int(0,) size_of_heap_commit:int(0,)
 		loader_flags_hex:hex number_of_rva_and_sizes:int hashes:hashes`, needsMember("6.7.6")},
 	{"windows-pe-section-type", "6.7.6", `name!:string size:int(0,) entropy:float hashes:hashes`, nil},
 	{"windows-registry-value-type", "6.17.2", `name:string data:string data_type:@windows-registry-datatype-enum`,

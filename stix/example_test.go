@@ -1,0 +1,97 @@
+package stix_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/skjold-exchange/skjold/stix"
+)
+
+// A bundle is taken apart while it is read; one bad element does not spoil the others.
+func ExampleReader() {
+	r := stix.NewReader(strings.NewReader(`{
+		"type": "bundle", "id": "bundle--3f2504e0-4f89-41d3-9a0c-0305e82c3301",
+		"objects": [
+			{"type": "mutex",   "id": "mutex--7a1e3c5b-2d4f-4a6b-8c9d-0e1f2a3b4c5d", "name": "Global\\one"},
+			"not an object",
+			{"type": "mutex",   "id": "mutex--8b2f4d6c-3e5a-4b7c-9dae-1f2a3b4c5d6e", "name": "Global\\two"}
+		]
+	}`), stix.DefaultLimits())
+	for {
+		raw, err := r.Next()
+		var element *stix.ElementError
+		switch {
+		case err == io.EOF:
+			fmt.Println("end of the", r.Container(), r.BundleID())
+			return
+		case errors.As(err, &element):
+			fmt.Println("refused:", element.Reason)
+		case err != nil:
+			fmt.Println(err)
+			return
+		default:
+			fmt.Printf("%s\n", raw)
+		}
+	}
+	// Output:
+	// {"type":"mutex","id":"mutex--7a1e3c5b-2d4f-4a6b-8c9d-0e1f2a3b4c5d","name":"Global\\one"}
+	// refused: is a string, not a STIX object
+	// {"type":"mutex","id":"mutex--8b2f4d6c-3e5a-4b7c-9dae-1f2a3b4c5d6e","name":"Global\\two"}
+	// end of the bundle bundle--3f2504e0-4f89-41d3-9a0c-0305e82c3301
+}
+
+func ExampleCheck() {
+	object, report := stix.Check([]byte(`{
+		"type": "indicator", "spec_version": "2.1", "id": "indicator--9c3a5e7d-4f6b-4c8d-aebf-2a3b4c5d6e7f",
+		"created": "2026-03-01T08:00:00Z", "modified": "2026-03-01T08:00:00.000Z",
+		"name": "Phishing site", "description": "Reported by a school.",
+		"pattern": "[url:value = 'http://login.example/']", "pattern_type": "stix",
+		"valid_from": "2026-03-01T08:00:00Z", "valid_until": "2026-02-01T08:00:00Z",
+		"indicator_types": ["phishing"]
+	}`), stix.Options{})
+	fmt.Println(object.ID, "acceptable:", report.Acceptable())
+	for _, v := range report.Errors {
+		fmt.Println("error:", v)
+	}
+	for _, v := range report.Warnings {
+		fmt.Println("warning:", v)
+	}
+	// Output:
+	// indicator--9c3a5e7d-4f6b-4c8d-aebf-2a3b4c5d6e7f acceptable: true
+	// error: valid_until: valid_until must be later than valid_from. (STIX 2.1 §4.7.1, time-order)
+	// error: created: Write created with at least three digits after the seconds, like 2026-03-01T08:00:00.000Z. (STIX 2.1 §3.2, timestamp-precision)
+	// warning: indicator_types[0]: "phishing" is not a value of indicator-type-ov; prefer one that others understand. (STIX 2.1 §2.14, open-vocabulary)
+}
+
+// Versions are ordered as instants, at any precision and however they are written.
+func ExampleTimestamp() {
+	a, _ := stix.ParseTimestamp("2026-03-01T08:00:00.1Z")
+	b, _ := stix.ParseTimestamp("2026-03-01T08:00:00.100Z")
+	c, _ := stix.ParseTimestamp("2026-03-01T08:00:00.1000000000000000001Z")
+	fmt.Println(a.Equal(b), b.Compare(c), b.SortKey(), b)
+	// Output: true -1 2026-03-01T08:00:00.1 2026-03-01T08:00:00.100Z
+}
+
+func ExampleObject_Digest() {
+	a := stix.Object{Raw: []byte(`{"type":"mutex","id":"mutex--7a1e3c5b-2d4f-4a6b-8c9d-0e1f2a3b4c5d","name":"a"}`)}
+	b := stix.Object{Raw: []byte(`{ "name":"\u0061", "id":"mutex--7a1e3c5b-2d4f-4a6b-8c9d-0e1f2a3b4c5d", "type":"mutex" }`)}
+	x, _ := a.Digest()
+	y, _ := b.Digest()
+	fmt.Println(x == y)
+	// Output: true
+}
+
+func ExampleParse() {
+	o, err := stix.Parse([]byte(`{"type":"indicator","spec_version":"2.1",
+		"id":"indicator--9c3a5e7d-4f6b-4c8d-aebf-2a3b4c5d6e7f",
+		"created":"2026-03-01T08:00:00.000Z","modified":"2026-03-02T08:00:00.000Z",
+		"object_marking_refs":["marking-definition--55d920b0-5e8b-4f79-9ee9-91f868d9b421"]}`), stix.DefaultLimits())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(o.ID.Type(), o.Version(), o.Markings().TLP)
+	// Output: indicator 2026-03-02T08:00:00.000Z amber
+}
