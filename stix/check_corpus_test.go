@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 type objectCase struct {
@@ -98,5 +100,64 @@ func TestCheckCorpusBundles(t *testing.T) {
 				t.Logf("%d warnings, the other checker has %d", warnings, c.Warnings)
 			}
 		})
+	}
+}
+
+// ATT&CK is in wide use and not wholly valid: six empty lists in the ICS domain are all that is wrong with it.
+func TestCheckCorpusAttack(t *testing.T) {
+	for file, want := range map[string]map[string]int{
+		"attack/ics-attack-18.1.json": {"empty-list": 6}, "attack/mobile-attack-17.1.json": {},
+	} {
+		f, err := os.Open(corpusPath(t, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		r := NewReader(f, DefaultLimits())
+		got := map[string]int{}
+		for {
+			raw, err := r.Next()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, report := Check(raw, Options{})
+			for _, v := range report.Errors {
+				got[v.Rule]++
+			}
+			if !report.Acceptable() {
+				t.Errorf("%.100s: %v", raw, report.Errors)
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", file, diff)
+		}
+	}
+}
+
+// Digests of published objects can be taken, and are the same for the bytes as published and as split.
+func TestDigestCorpus(t *testing.T) {
+	for _, file := range corpusBundles(t) {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var bundle struct{ Objects []json.RawMessage }
+		if err := json.Unmarshal(data, &bundle); err != nil {
+			t.Fatal(err)
+		}
+		for _, raw := range bundle.Objects {
+			a, b := &Object{Raw: raw}, &Object{Raw: appendCompact(nil, raw)}
+			x, err := a.Digest()
+			if err != nil {
+				t.Errorf("%s: %.100s: %v", filepath.Base(file), raw, err)
+				continue
+			}
+			if y, err := b.Digest(); err != nil || x != y {
+				t.Errorf("%s: %.100s: the digests differ, %v", filepath.Base(file), raw, err)
+			}
+		}
 	}
 }

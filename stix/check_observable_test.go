@@ -23,6 +23,7 @@ func TestCheckObservables(t *testing.T) {
 		{"email-addr", observable("email-addr", `"value":"A <a@example.org>"`), []string{"value value 6.5.1"}, nil},
 		{"email-message", observable("email-message", `"is_multipart":true,"body":"x","additional_header_fields":{"X-Mailer":"m","Reply-To":["a"]}`),
 			[]string{"additional_header_fields.X-Mailer wrong-type 6.6.1", "body multipart 6.6.1"}, nil},
+		{"email-message with an encoded subject", observable("email-message", `"is_multipart":false,"subject":"Re: =?utf-8?B?w6l0w6k=?="`), []string{"subject encoded-word 6.6"}, nil},
 		{"email-message in parts", observable("email-message", `"is_multipart":false,"body_multipart":[{"content_type":"text/plain"},{"body_raw_ref":"artifact`+testRef+`"}]`),
 			[]string{"body_multipart[0] needs-one-of 6.6.2", "body_multipart multipart 6.6.1"}, nil},
 		{"file", file(`"size":0,` + md5), nil, nil},

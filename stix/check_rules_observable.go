@@ -2,6 +2,7 @@ package stix
 
 import (
 	"bytes"
+	"regexp"
 	"strings"
 )
 
@@ -40,7 +41,13 @@ func checkArtifact(c *checker, i int) {
 
 func checkDirectory(c *checker, i int) { c.checkEncoding(i, "path_enc") }
 
+// encodedWord is an encoded word of RFC 2047: =?charset?encoding?text?=.
+var encodedWord = regexp.MustCompile(`=\?[^?\s]{1,40}\?[bBqQ]\?[^?\s]*\?=`)
+
 func checkEmailMessage(c *checker, i int) {
+	if n, subject := c.stringOf(i, "subject"); n > 0 && encodedWord.Match(subject) {
+		c.fail(n, "encoded-word", "6.6", "The subject holds encoded words (RFC 2047); write the text they stand for.")
+	}
 	if n := c.member(i, "body"); n > 0 && c.is(i, "is_multipart", kindTrue) {
 		c.fail(n, "multipart", "6.6.1", "body is for messages that are not multipart; use body_multipart.")
 	}

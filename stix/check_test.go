@@ -220,6 +220,7 @@ func TestCheckExtensions(t *testing.T) {
 		{"extension_type unknown", tool(`{"`+key+`":{"extension_type":"new-thing"}}`, ""), []string{"extensions." + key + ".extension_type vocabulary 2.4"}, nil},
 		{"key is no identifier", tool(`{"extension-definition--1":{"extension_type":"property-extension"}}`, ""), []string{"extensions.extension-definition--1 identifier 2.9"}, nil},
 		{"custom key", tool(`{"acme":{"a":1}}`, ""), nil, []string{"extensions.acme custom-extension 11.3"}},
+		{"custom key with NUL", tool(`{"ac\u0000me":{"a":1}}`, ""), []string{"extensions.ac\x00me dictionary-key 2.3"}, []string{"extensions.ac\x00me custom-extension 11.3"}},
 		{"custom extension of an observable", file(`{"acme-ext":{"a":1}}`), nil, []string{"extensions.acme-ext custom-extension 11.3"}},
 		{"custom extension without -ext", file(`{"acme":{"a":1}}`), []string{"extensions.acme extension-name 11.3.1"}, nil},
 		{"custom extension empty", file(`{"acme-ext":{}}`), []string{"extensions.acme-ext empty-dictionary 11.3.1"}, nil},

@@ -110,6 +110,7 @@ func (c *checker) extension(n int) {
 		c.fail(n, "empty-dictionary", "11.3.1", "An extension must have at least one property.")
 		return
 	}
+	c.dictionaryKey(n)
 	if class := classOf(c.checkedType()); class == classSCO && !isCustomExtension(key) {
 		c.fail(n, "extension-name", "11.3.1", "%s is not the name of an extension: 3 to 250 lowercase letters, digits and hyphens, ending in -ext.", quoteShort(key))
 	} else {

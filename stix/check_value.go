@@ -156,7 +156,7 @@ func (c *checker) integer(v *value, i int) {
 // whole reads a number without fraction; 1.0 and 1e2 are such numbers too.
 func (c *checker) whole(i int) (int64, bool) {
 	text := c.raw(i)
-	if bytes.IndexAny(text, ".eE") < 0 {
+	if !bytes.ContainsAny(text, ".eE") {
 		n, err := strconv.ParseInt(string(text), 10, 64)
 		return n, err == nil && n <= maxInteger && n >= -maxInteger
 	}

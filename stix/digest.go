@@ -97,7 +97,7 @@ const maxInteger = 1<<53 - 1
 
 // checkNumber reports whether a JSON number is within I-JSON (RFC 7493 §2.2).
 func checkNumber(text []byte) error {
-	if bytes.IndexAny(text, ".eE") < 0 {
+	if !bytes.ContainsAny(text, ".eE") {
 		v, err := strconv.ParseInt(string(text), 10, 64)
 		if err != nil || v > maxInteger || v < -maxInteger {
 			return errIntegerRange

@@ -32,7 +32,7 @@ func (w *window) fill() bool {
 	if w.err != nil {
 		return false
 	}
-	if len(w.buf) == cap(w.buf) {
+	if room := cap(w.buf) - len(w.buf); room == 0 || room < cap(w.buf)/4 && w.pos >= cap(w.buf)/2 {
 		w.makeRoom()
 	}
 	for range 100 {
