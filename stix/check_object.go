@@ -218,7 +218,8 @@ func (c *checker) bundleObjects(i int) {
 		return
 	}
 	if c.nodes[list].kind != kindArray || c.nodes[list].count == 0 {
-		c.broken(list, "bundle-objects", "8.1", "The objects of a bundle must be a list with at least one object; leave an empty list out.")
+		c.broken(list, "bundle-objects", "8.1",
+			"The objects of a bundle must be a list with at least one object; leave an empty list out.")
 		return
 	}
 	for n := list + 1; n < int(c.nodes[list].end); n = int(c.nodes[n].end) {

@@ -18,7 +18,8 @@ func (c *checker) reference(target *refTarget, i int, p *property) {
 		return
 	}
 	if typ := ref[:len(ref)-uuidLength-2]; !target.allows(typ) {
-		c.fault(i, "reference-type", p.section, "%s refers to an object of type %s; it must be %s.", quoteShort(ref), typ, target.text)
+		c.fault(i, "reference-type", p.section,
+			"%s refers to an object of type %s; it must be %s.", quoteShort(ref), typ, target.text)
 	}
 	if p.name == "object_marking_refs" && Identifier(ref) == c.ownID() {
 		c.fault(i, "self-marking", "3.2", "The object marks itself; refer to another marking definition.")
@@ -37,7 +38,8 @@ func (c *checker) ownID() Identifier {
 func (c *checker) containerReference(target *refTarget, i int, p *property) {
 	n := c.find(c.container, c.bytes(i))
 	if n == 0 {
-		c.fail(i, "container-reference", "2.13", "%s is not the key of an object in the same container.", quoteShort(c.bytes(i)))
+		c.fail(i, "container-reference", "2.13",
+			"%s is not the key of an object in the same container.", quoteShort(c.bytes(i)))
 		return
 	}
 	typ := c.member(n, "type")
@@ -70,7 +72,8 @@ func (c *checker) observableContainer(i int) {
 		c.fail(i, "wrong-type", "2.13", "An observed-data object cannot be inside the container of another.")
 		return
 	}
-	c.warn(i, "deprecated", "2.13", "Observables inside observed-data are deprecated; publish them as objects and list their ids in object_refs.")
+	c.warn(i, "deprecated", "2.13",
+		"Observables inside observed-data are deprecated; publish them as objects and list their ids in object_refs.")
 	top, toplevel := c.top, c.toplevel
 	c.container = i
 	for n := i + 1; n < int(c.nodes[i].end); n = int(c.nodes[n].end) {
@@ -123,9 +126,11 @@ func (c *checker) hashes(i int) {
 		case c.nodes[n].kind != kindString:
 			c.fail(n, "wrong-type", "2.7", "The hash is %v; it must be a string.", c.nodes[n].kind)
 		case !known:
-			c.warn(n, "open-vocabulary", "2.7", "%s is not a value of hash-algorithm-ov; prefer one that others understand.", quoteShort(key))
+			c.warn(n, "open-vocabulary", "2.7",
+				"%s is not a value of hash-algorithm-ov; prefer one that others understand.", quoteShort(key))
 		case length > 0 && (len(c.bytes(n)) != length || !isHex(c.bytes(n))):
-			c.fail(n, "hash-value", "10.7", "%s is not a %s hash, which has %d hexadecimal digits.", quoteShort(c.bytes(n)), key, length)
+			c.fail(n, "hash-value", "10.7",
+				"%s is not a %s hash, which has %d hexadecimal digits.", quoteShort(c.bytes(n)), key, length)
 		}
 	}
 }

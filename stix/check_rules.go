@@ -72,7 +72,8 @@ func needsProperty(c *checker, i int) {
 			return
 		}
 	}
-	c.fail(i, "needs-property", strings.TrimSuffix(r.section, ".1"), "At least one property beside the common ones is required.")
+	c.fail(i, "needs-property", strings.TrimSuffix(r.section,
+		".1"), "At least one property beside the common ones is required.")
 }
 
 // needsMember is the rule of embedded structures that they are not empty.
@@ -197,7 +198,8 @@ func checkObservedData(c *checker, i int) {
 func checkExternalReference(c *checker, i int) {
 	c.needsOne(i, "2.5.2", "description", "url", "external_id")
 	if n := c.member(i, "url"); n > 0 && c.member(i, "hashes") == 0 {
-		c.warn(n, "url-without-hashes", "2.5.1", "An external reference with a url should have hashes of what the url leads to.")
+		c.warn(n, "url-without-hashes", "2.5.1",
+			"An external reference with a url should have hashes of what the url leads to.")
 	}
 }
 

@@ -23,7 +23,8 @@ func checkGranularMarking(c *checker, i int) {
 			c.fail(n, "selectors-too-many", "7.2.3", "The selectors are too many to be followed in an object of this size.")
 			return
 		case found == 0:
-			c.fail(n, "selector", "7.2.3", "%s selects nothing in this object; write it like description or external_references.[0].url.", quoteShort(c.bytes(n)))
+			c.fail(n, "selector", "7.2.3",
+				"%s selects nothing in this object; write it like description or external_references.[0].url.", quoteShort(c.bytes(n)))
 		case c.inMarkings(found):
 			c.fail(n, "selector", "7.2.3", "A selector cannot select markings.")
 		}
@@ -103,7 +104,8 @@ const tlp1Created = "2017-01-20T00:00:00"
 func checkMarkingDefinition(c *checker, i int) {
 	kindOf, definition, extended := c.member(i, "definition_type"), c.member(i, "definition"), c.member(i, "extensions")
 	if kindOf == 0 && extended == 0 {
-		c.fail(i, "missing-property", "7.2.1", "A marking definition must have definition_type and definition, or an extension.")
+		c.fail(i, "missing-property", "7.2.1",
+			"A marking definition must have definition_type and definition, or an extension.")
 	}
 	if definition == 0 && (kindOf > 0 || extended == 0) {
 		c.fail(i, "missing-property", "7.2.1", "The definition is missing; it is required beside definition_type.")
@@ -125,7 +127,8 @@ func checkMarkingDefinition(c *checker, i int) {
 			c.fail(definition, "missing-property", "7.2.1", "A statement marking must have a statement, a string.")
 		}
 	default:
-		c.warn(n, "definition-type", "7.2.1", "The definition_type should be statement or tlp; define other markings by an extension.")
+		c.warn(n, "definition-type", "7.2.1",
+			"The definition_type should be statement or tlp; define other markings by an extension.")
 	}
 }
 
@@ -140,7 +143,9 @@ func (c *checker) checkTLP(i, definition int) {
 	_, created := c.timeOf(i, "created")
 	switch {
 	case !known:
-		c.fail(n, "tlp-definition", "7.2.1", "%s is not a level of TLP 1, which are white, green, amber and red; TLP 2.0 is expressed by an extension.", quoteShort(level))
+		c.fail(n, "tlp-definition", "7.2.1",
+			"%s is not a level of TLP 1, which are white, green, amber and red; TLP 2.0 is expressed by an "+
+				"extension.", quoteShort(level))
 	case c.ownID() != id || created.SortKey() != tlp1Created:
 		c.fail(n, "tlp-definition", "7.2.1", "This is not the standard marking definition for TLP %s; refer to %s.", level, id)
 	}
@@ -159,9 +164,11 @@ func checkExtensionDefinition(c *checker, i int) {
 	}
 	switch {
 	case toplevel && properties == 0:
-		c.warn(i, "extension-properties", "7.3.1", "An extension that defines properties at the top should list them in extension_properties.")
+		c.warn(i, "extension-properties", "7.3.1",
+			"An extension that defines properties at the top should list them in extension_properties.")
 	case !toplevel && properties > 0:
-		c.fail(properties, "extension-properties", "7.3.1", "extension_properties are for extensions of the type toplevel-property-extension only.")
+		c.fail(properties, "extension-properties", "7.3.1",
+			"extension_properties are for extensions of the type toplevel-property-extension only.")
 	}
 	if properties == 0 || c.nodes[properties].kind != kindArray {
 		return
@@ -183,6 +190,8 @@ func (c *checker) extensionProperty(n int) {
 	case isReserved(name):
 		c.fail(n, "reserved-property", "3.8", "The property name %s is reserved; use another.", name)
 	case !isPropertyName(name):
-		c.fail(n, "property-name", "7.3", "%s is not a property name: 3 to 250 lowercase letters, digits and underscores, beginning with a letter.", quoteShort(name))
+		c.fail(n, "property-name", "7.3",
+			"%s is not a property name: 3 to 250 lowercase letters, digits and underscores, beginning with a "+
+				"letter.", quoteShort(name))
 	}
 }

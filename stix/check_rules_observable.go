@@ -25,7 +25,8 @@ func (c *checker) checkEncoding(i int, name string) {
 
 func (c *checker) checkMIMEType(i int, section string) {
 	if n, mime := c.stringOf(i, "mime_type"); n > 0 && !isMIMEType(mime) {
-		c.warn(n, "mime-type", section, "%s should be a media type registered with IANA, like application/pdf.", quoteShort(mime))
+		c.warn(n, "mime-type", section,
+			"%s should be a media type registered with IANA, like application/pdf.", quoteShort(mime))
 	}
 }
 

@@ -9,11 +9,16 @@ func (c *checker) unknownProperty(r *rule, n int) {
 	case isReserved(name):
 		c.fail(n, "reserved-property", "3.8", "The property name %s is reserved; use another.", name)
 	case !isPropertyName(name):
-		c.fail(n, "property-name", "11.1.1", "%s is not a property name: 3 to 250 lowercase letters, digits and underscores, beginning with a letter.", quoteShort(name))
+		c.fail(n, "property-name", "11.1.1",
+			"%s is not a property name: 3 to 250 lowercase letters, digits and underscores, beginning with a "+
+				"letter.", quoteShort(name))
 	case r.class == classBundle:
-		c.warn(n, "bundle-property", "8.1", "A bundle has no property %s; it is lost when the bundle is taken apart.", quoteShort(name))
+		c.warn(n, "bundle-property", "8.1",
+			"A bundle has no property %s; it is lost when the bundle is taken apart.", quoteShort(name))
 	case !r.custom && !(c.toplevel && r.class != classCustom):
-		c.warn(n, "custom-property", "11.1", "The property %s is not of the standard and no extension defines it, which is deprecated; define it by an extension.", quoteShort(name))
+		c.warn(n, "custom-property", "11.1",
+			"The property %s is not of the standard and no extension defines it, which is deprecated; define it "+
+				"by an extension.", quoteShort(name))
 	}
 	c.unknownValue(n)
 }
@@ -77,7 +82,8 @@ var extensionPrefix = []byte("extension-definition--")
 func (c *checker) extensions(i int) {
 	c.structural = false
 	if c.nodes[i].kind != kindObject {
-		c.fail(i, "wrong-type", "3.2", "The extensions are %v; they must be an object with one member for each extension.", c.nodes[i].kind)
+		c.fail(i, "wrong-type", "3.2",
+			"The extensions are %v; they must be an object with one member for each extension.", c.nodes[i].kind)
 		return
 	}
 	if c.nodes[i].count == 0 {
@@ -112,9 +118,12 @@ func (c *checker) extension(n int) {
 	}
 	c.dictionaryKey(n)
 	if class := classOf(c.checkedType()); class == classSCO && !isCustomExtension(key) {
-		c.fail(n, "extension-name", "11.3.1", "%s is not the name of an extension: 3 to 250 lowercase letters, digits and hyphens, ending in -ext.", quoteShort(key))
+		c.fail(n, "extension-name", "11.3.1",
+			"%s is not the name of an extension: 3 to 250 lowercase letters, digits and hyphens, ending in -ext.", quoteShort(key))
 	} else {
-		c.warn(n, "custom-extension", "11.3", "The extension %s is neither of the standard nor defined by an extension definition, which is deprecated.", quoteShort(key))
+		c.warn(n, "custom-extension", "11.3",
+			"The extension %s is neither of the standard nor defined by an extension definition, which is "+
+				"deprecated.", quoteShort(key))
 	}
 	c.unknownValue(n)
 }
@@ -135,7 +144,8 @@ func (c *checker) definedExtension(n int, key []byte) {
 	t := c.member(n, "extension_type")
 	switch {
 	case t == 0:
-		c.fail(n, "missing-property", "3.2", "The extension has no extension_type, which is required under the id of an extension definition.")
+		c.fail(n, "missing-property", "3.2",
+			"The extension has no extension_type, which is required under the id of an extension definition.")
 	case c.nodes[t].kind != kindString:
 		c.fail(t, "wrong-type", "3.2", "The extension_type is %v; it must be a string.", c.nodes[t].kind)
 	case !vocabularies["extension-type-enum"].has(c.bytes(t)):

@@ -129,7 +129,8 @@ func (c *checker) textForm(v *value, i int, p *property) {
 		}
 	case valueURL:
 		if !isURL(text) {
-			c.fail(i, "url", p.section, "%s is not a URL (RFC 3986): scheme, colon, and percent-encoding for all that a URL cannot hold.", quoteShort(text))
+			c.fail(i, "url", p.section,
+				"%s is not a URL (RFC 3986): scheme, colon, and percent-encoding for all that a URL cannot hold.", quoteShort(text))
 		}
 	case valueLanguage:
 		if !isLanguageTag(text) {
@@ -199,7 +200,8 @@ func (c *checker) vocabularyTerm(v *vocabulary, i int, p *property) {
 	case v.closed:
 		c.fail(i, "vocabulary", "2.4", "%s is not a value of %s.", quoteShort(c.bytes(i)), v.name)
 	default:
-		c.warn(i, "open-vocabulary", "2.14", "%s is not a value of %s; prefer one that others understand.", quoteShort(c.bytes(i)), v.name)
+		c.warn(i, "open-vocabulary", "2.14",
+			"%s is not a value of %s; prefer one that others understand.", quoteShort(c.bytes(i)), v.name)
 	}
 }
 
@@ -230,6 +232,7 @@ func (c *checker) dictionary(v *value, i int, p *property) {
 
 func (c *checker) dictionaryKey(n int) {
 	if key := c.nameBytes(n); !isKey(key) || len(key) > maxNameLength {
-		c.fail(n, "dictionary-key", "2.3", "The key %s must be 1 to 250 of the characters A-Z a-z 0-9 - and _.", quoteShort(key))
+		c.fail(n, "dictionary-key", "2.3",
+			"The key %s must be 1 to 250 of the characters A-Z a-z 0-9 - and _.", quoteShort(key))
 	}
 }

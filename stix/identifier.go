@@ -22,15 +22,15 @@ const (
 
 var (
 	errIDShape   = errors.New("is not of the form type--UUID")
-	errIDType    = errors.New("has a type that is not 3 to 250 lowercase letters, digits and single hyphens, beginning with a letter")
+	errIDType    = errors.New("has a type that is not 3 to 250 lowercase letters, digits and single hyphens")
 	errIDDigits  = errors.New("has a UUID that is not 8-4-4-4-12 hexadecimal digits")
 	errIDVariant = errors.New("has a UUID that is not of the RFC 4122 variant and of a version from 1 to 8")
 	errIDNil     = errors.New("has the nil UUID")
 )
 
 // ParseIdentifier checks an identifier by STIX 2.1 §2.9 and §3.1. The UUID must be written as 36 characters (no braces, no
-// "urn:uuid:"), be of the RFC 4122 variant and not nil; versions 1 to 8 are accepted, those of RFC 9562 included. Hexadecimal
-// digits in upper case are accepted and kept: identifiers that differ in case are different.
+// "urn:uuid:"), be of the RFC 4122 variant and not nil; versions 1 to 8 are accepted, those of RFC 9562 included.
+// Hexadecimal digits in upper case are accepted and kept: identifiers that differ in case are different.
 func ParseIdentifier(s string) (Identifier, error) {
 	if err := checkIdentifier(s); err != nil {
 		return "", fmt.Errorf("identifier %s %w", quoteShort(s), err)

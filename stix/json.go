@@ -214,7 +214,7 @@ func (t *tree) parseMember(mark int) *jsonError {
 		return err
 	}
 	if !t.names.add(mark, t.src[start+1:t.pos-1], s.escaped) {
-		return t.fail(faultDuplicate, start, fmt.Sprintf("the member %s is given twice in one object", quoteShort(t.src[start+1:t.pos-1])))
+		return t.fail(faultDuplicate, start, repeated(t.src[start+1:t.pos-1]))
 	}
 	stop := t.pos - 1
 	if t.space() != ':' {
@@ -223,6 +223,11 @@ func (t *tree) parseMember(mark int) *jsonError {
 	t.pos++
 	t.space()
 	return t.value(uint32(start+1), uint32(stop), s.escaped)
+}
+
+// repeated is the reason for refusing a member whose name another member of the same object has.
+func repeated[T ~string | ~[]byte](name T) string {
+	return fmt.Sprintf("the member %s is given twice in one object", quoteShort(name))
 }
 
 func (t *tree) array(i int) *jsonError {

@@ -1,9 +1,6 @@
 package stix
 
-import (
-	"fmt"
-	"slices"
-)
+import "slices"
 
 // head is what is known of a top-level object while it is read. Until it is decided whether it is a container or a STIX
 // object, nothing of it is consumed.
@@ -65,7 +62,7 @@ func (r *Reader) member(at *int) (done bool, err error) {
 	}
 	name := r.json.text(0)
 	if slices.Contains(h.members, name) {
-		return true, r.memberFault(*at, &jsonError{faultDuplicate, 0, fmt.Sprintf("the member %s is given twice in one object", quoteShort(name))})
+		return true, r.memberFault(*at, &jsonError{faultDuplicate, 0, repeated(name)})
 	}
 	if h.members = append(h.members, name); len(h.members) > maxContainerMembers && h.decided {
 		return true, r.in.syntaxError(*at, "the bundle or envelope has too many members beside its objects")

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// relationshipTargets are the relationships of the standard (Appendix B): for each source type, the types of relationship and
-// the types they lead to.
+// relationshipTargets are the relationships of the standard (Appendix B): for each source type, the types of
+// relationship and the types they lead to.
 var relationshipTargets = func() map[string]map[string]*refTarget {
 	all := make(map[string]map[string]*refTarget, len(relationshipText))
 	for source, text := range relationshipText {
@@ -45,7 +45,8 @@ var relationshipText = map[string]string{
 		drops malware|tool|file; exploits vulnerability; originates-from location; targets
 		identity|infrastructure|location|vulnerability; uses attack-pattern|infrastructure|malware|tool;
 		variant-of malware`,
-	"malware-analysis": `characterizes malware; av-analysis-of malware; static-analysis-of malware; dynamic-analysis-of malware`,
+	"malware-analysis": `characterizes malware; av-analysis-of malware; static-analysis-of malware;
+		dynamic-analysis-of malware`,
 	"threat-actor": `attributed-to identity; compromises infrastructure; hosts infrastructure; owns infrastructure;
 		impersonates identity; located-at location; targets identity|location|vulnerability; uses
 		attack-pattern|infrastructure|malware|tool`,
@@ -78,7 +79,8 @@ func checkRelationship(c *checker, i int) {
 	}
 	targets := relationshipTargets[source][string(typ)]
 	if targets == nil || !targets.allows([]byte(target)) {
-		c.warn(n, "relationship", "5.1.2", "%s %s %s is not a relationship of the standard; others may not understand it.", source,
+		c.warn(n, "relationship", "5.1.2",
+			"%s %s %s is not a relationship of the standard; others may not understand it.", source,
 			short(typ), target)
 	}
 }

@@ -49,8 +49,10 @@ var commonProperties = map[class]struct{ properties, forbidden string }{
 	classBundle: {`type!:any id!:any objects:any`, ``},
 }
 
-// structuralProperties are those that an exchange decides by: without them in order it cannot version, mark or own an object.
-const structuralProperties = "type id spec_version created modified created_by_ref revoked object_marking_refs granular_markings"
+// structuralProperties are those that an exchange decides by: without them in order it cannot version, mark or own an
+// object.
+const structuralProperties = `type id spec_version created modified created_by_ref revoked object_marking_refs
+	granular_markings`
 
 // spec is one type of the tables: its name, its section, and its own properties in the notation of parseProperties.
 type spec struct {
