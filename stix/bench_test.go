@@ -102,3 +102,14 @@ func BenchmarkDigest(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkCheckObservable(b *testing.B) {
+	raw := []byte(`{"type":"domain-name","spec_version":"2.1","id":"domain-name--bedb4899-d24b-5401-bc86-8f6b4cc18ec7","value":"example.com"}`)
+	b.SetBytes(int64(len(raw)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, report := Check(raw, Options{}); !report.OK() || len(report.Warnings) > 0 {
+			b.Fatal(report)
+		}
+	}
+}

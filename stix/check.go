@@ -78,7 +78,6 @@ func Check(raw []byte, o Options) (*Object, Report) {
 	if err != nil {
 		return nil, Report{Errors: []Violation{{Rule: "json", Section: "3.1", Message: sentence(err.Error()), Structural: true}}}
 	}
-	c.object = object
 	c.topLevel(0)
 	if object.Type == "" && object.ID == "" {
 		object = nil
@@ -96,12 +95,11 @@ type checker struct {
 	tree
 	Options
 	limits     Limits
-	object     *Object // the top-level object that is being checked
-	top        int     // its node
-	structural bool    // the property being checked is one that an exchange decides by
-	toplevel   bool    // the object has an extension that defines properties at the top
-	container  int     // the observable-container that references resolve in, 0 outside of one
-	steps      int     // left for work that is not linear in the size of the object
+	top        int  // its node
+	structural bool // the property being checked is one that an exchange decides by
+	toplevel   bool // the object has an extension that defines properties at the top
+	container  int  // the observable-container that references resolve in, 0 outside of one
+	steps      int  // left for work that is not linear in the size of the object
 	report     Report
 }
 

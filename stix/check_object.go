@@ -185,11 +185,11 @@ func uuidVersion(id Identifier) byte { return id[len(id)-uuidLength+14] }
 // checkObservableID compares the id of a cyber-observable with the deterministic one.
 func (c *checker) checkObservableID(i int, typ string) {
 	n := c.member(i, "id")
-	if n == 0 || c.identifier(n) == "" || standardTypes[typ] == nil || i != 0 {
+	if n == 0 || c.identifier(n) == "" || standardTypes[typ] == nil {
 		return
 	}
 	id := c.identifier(n)
-	want, err := c.deterministicIdentifier()
+	want, err := c.deterministicIdentifier(i)
 	switch {
 	case err == nil && want.UUID() != strings.ToLower(id.UUID()):
 		c.warn(n, "id-not-deterministic", "2.9", "The id of these values should be %s.", want)

@@ -53,6 +53,9 @@ func (r *rule) title() string {
 // value checks the value at node i, which belongs to the property p.
 func (c *checker) value(v *value, i int, p *property) {
 	kind := c.nodes[i].kind
+	if v.kind == valueElsewhere {
+		return
+	}
 	if kind == kindNull {
 		c.fail(i, "null", "2", "STIX has no null; leave the property out.")
 		return

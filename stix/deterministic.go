@@ -49,14 +49,18 @@ func DeterministicIdentifier(raw []byte) (Identifier, error) {
 	if err := t.parseObject(raw); err != nil {
 		return "", err
 	}
-	return t.deterministicIdentifier()
+	return t.deterministicIdentifier(0)
 }
 
-func (t *tree) deterministicIdentifier() (Identifier, error) {
-	typ := t.memberText("type")
+// deterministicIdentifier is DeterministicIdentifier of the object at node object.
+func (t *tree) deterministicIdentifier(object int) (Identifier, error) {
+	typ := ""
+	if i := t.member(object, "type"); i > 0 && t.nodes[i].kind == kindString {
+		typ = t.typeName(i)
+	}
 	buf := []byte{'{'}
 	for _, name := range contributing[typ] {
-		i := t.member(0, name)
+		i := t.member(object, name)
 		if i == 0 {
 			continue
 		}

@@ -4,6 +4,33 @@
 // id, version, creator, revocation and data markings. Rules live in a table of types and properties, not in a Go struct
 // per STIX type, so unknown properties, number forms and member order survive unchanged.
 //
-// Reader splits bundles, TAXII envelopes, single objects and JSON lines into objects while streaming; Check tells what
-// is wrong with one object, by property path, rule and section of the standard.
+// # The life of an object
+//
+// Reader splits bundles, TAXII envelopes, single objects and JSON lines into objects while streaming, one object in
+// memory at a time; what cannot be an object is reported and its siblings go on. Parse reads the common properties of
+// one object; Check also tells what is wrong with it, by property path, rule and section of the standard. Markings
+// gives the set that the sharing policy decides by, Digest and Norm tell whether two texts are the same content.
+//
+// # Choices
+//
+// Where the standard is silent, contradicts itself or leaves room, this package does as follows.
+//
+//   - §2.1: bits left over in the last base64 digit may be set.
+//   - §2.7, §6: a hash key outside hash-algorithm-ov is a warning, as the vocabulary is open.
+//   - §2.9: UUIDs of versions 1 to 8 are accepted (RFC 9562), in upper case too; identifiers are compared byte for byte.
+//   - §2.10: 1.0 and 1e2 are integers, 1.5 is not. Numbers that nobody interprets keep their digits, but an object with
+//     numbers outside I-JSON has no digest.
+//   - §2.13: inside an observable-container a reference is a key of the container, or an identifier.
+//   - §2.16: second 60 is accepted at the end of June and December, year 0000 is accepted, fractions have any length.
+//   - §3.1: a type name does not end in a hyphen.
+//   - §3.2: a custom type that no extension defines counts as a versioned object, unless it has neither spec_version nor
+//     created nor modified; then it counts as a cyber-observable.
+//   - §4.4.1: the name of a grouping is optional; §4.11.1: is_family is required; §5.2.1: summary is a boolean; §6.13.2:
+//     both window_title and windows_title are accepted (errata text and standard differ).
+//   - §6.12.4: both SOCK_DGRAM and AF_ISOCK_DGRAMNET are accepted (§10.17 has both).
+//   - §7.2: of several TLP markings the strictest counts; a malformed marking counts as one that nobody understands.
+//   - §7.2.1: markings are recognised by their identifiers, whatever a marking definition with such an identifier says.
+//   - §8.1: a bundle with an empty list of objects is refused, a TAXII envelope with one is not.
+//   - JSON (RFC 8259, RFC 7493): a byte order mark, invalid UTF-8 and bad grammar end reading; a repeated member name,
+//     half of a surrogate pair or too deep nesting inside one object spoil that object only.
 package stix

@@ -11,7 +11,8 @@ import (
 type valueKind uint8
 
 const (
-	valueAny valueKind = iota
+	valueAny       valueKind = iota
+	valueElsewhere           // checked on its own, outside of the tables
 	valueString
 	valueBool
 	valueInt
@@ -102,7 +103,7 @@ func (r *rule) add(text, section string, forbidden bool) {
 }
 
 var simpleKinds = map[string]valueKind{
-	"any": valueAny, "string": valueString, "bool": valueBool, "time": valueTime, "hex": valueHex, "binary": valueBinary,
+	"any": valueAny, "elsewhere": valueElsewhere, "string": valueString, "bool": valueBool, "time": valueTime, "hex": valueHex, "binary": valueBinary,
 	"url": valueURL, "scalar": valueScalar, "lang": valueLanguage, "hashes": valueHashes, "extensions": valueExtensions,
 	"container": valueContainer, "translations": valueTranslations,
 }

@@ -15,7 +15,7 @@ const (
 )
 
 // versioned are the common properties of domain and relationship objects.
-const versioned = `type!:any id!:any spec_version!:any created_by_ref:ref(identity) created!:time modified!:time revoked:bool
+const versioned = `type!:elsewhere id!:elsewhere spec_version!:elsewhere created_by_ref:ref(identity) created!:time modified!:time revoked:bool
 	labels:[string] confidence:int(0,100) lang:lang external_references:[{external-reference}]
 	object_marking_refs:[ref(marking-definition)] granular_markings:[{granular-marking}] extensions:extensions`
 
@@ -24,29 +24,29 @@ var commonProperties = map[class]struct{ properties, forbidden string }{
 	classSDO: {versioned, `defanged`},
 	classSRO: {versioned, `defanged`},
 	classSCO: {
-		`type!:any id!:any spec_version:any object_marking_refs:[ref(marking-definition)]
+		`type!:elsewhere id!:elsewhere spec_version:elsewhere object_marking_refs:[ref(marking-definition)]
 		granular_markings:[{granular-marking}] defanged:bool extensions:extensions`,
 		`created_by_ref created modified revoked labels confidence lang external_references`,
 	},
 	classLanguage: {
-		`type!:any id!:any spec_version!:any created_by_ref:ref(identity) created!:time modified!:time revoked:bool
+		`type!:elsewhere id!:elsewhere spec_version!:elsewhere created_by_ref:ref(identity) created!:time modified!:time revoked:bool
 		labels:[string] confidence:int(0,100) external_references:[{external-reference}]
 		object_marking_refs:[ref(marking-definition)] granular_markings:[{granular-marking}] extensions:extensions`,
 		`lang defanged`,
 	},
 	classMarking: {
-		`type!:any id!:any spec_version!:any created_by_ref:ref(identity) created!:time
+		`type!:elsewhere id!:elsewhere spec_version!:elsewhere created_by_ref:ref(identity) created!:time
 		external_references:[{external-reference}] object_marking_refs:[ref(marking-definition)]
 		granular_markings:[{granular-marking}] extensions:extensions`,
 		`modified revoked labels confidence lang defanged`,
 	},
 	classExtension: {
-		`type!:any id!:any spec_version!:any created_by_ref!:ref(identity) created!:time modified!:time revoked:bool
+		`type!:elsewhere id!:elsewhere spec_version!:elsewhere created_by_ref!:ref(identity) created!:time modified!:time revoked:bool
 		labels:[string] external_references:[{external-reference}] object_marking_refs:[ref(marking-definition)]
 		granular_markings:[{granular-marking}]`,
 		`confidence lang extensions defanged`,
 	},
-	classBundle: {`type!:any id!:any objects:any`, ``},
+	classBundle: {`type!:elsewhere id!:elsewhere objects:elsewhere`, ``},
 }
 
 // structuralProperties are those that an exchange decides by: without them in order it cannot version, mark or own an
