@@ -143,23 +143,26 @@ func (c *checker) hasExtension(i int, extensionType string) bool {
 
 // checkVersionTimes checks created and modified beyond their being timestamps.
 func (c *checker) checkVersionTimes(i int) {
-	for _, name := range [...]string{"created", "modified"} {
-		n, at := c.timeOf(i, name)
-		if at.IsZero() {
-			continue
-		}
-		if at.FractionDigits() < 3 {
-			c.fault(n, "timestamp-precision", "3.2", "Write %s with at least three digits after the seconds, like %s.", name,
-				at.SortKey()[:secondsLength]+".000Z")
-		}
-		if c.Now != nil && at.Time().After(c.Now().Add(time.Hour)) {
-			c.warn(n, "future-timestamp", "3.6", "%s is in the future; check the clock of the system that made the object.", name)
-		}
-	}
-	_, created := c.timeOf(i, "created")
+	n, created := c.timeOf(i, "created")
+	c.checkVersionTime(n, created)
 	n, modified := c.timeOf(i, "modified")
-	if n > 0 && !created.IsZero() && !modified.IsZero() && modified.Compare(created) < 0 {
+	c.checkVersionTime(n, modified)
+	if !created.IsZero() && !modified.IsZero() && modified.Compare(created) < 0 {
 		c.fault(n, "modified-before-created", "3.2", "modified is earlier than created.")
+	}
+}
+
+func (c *checker) checkVersionTime(n int, at Timestamp) {
+	if at.IsZero() {
+		return
+	}
+	name := c.nameBytes(n)
+	if at.FractionDigits() < 3 {
+		c.fault(n, "timestamp-precision", "3.2", "Write %s with at least three digits after the seconds, like %s.", name,
+			at.SortKey()[:secondsLength]+".000Z")
+	}
+	if c.Now != nil && at.Time().After(c.Now().Add(time.Hour)) {
+		c.warn(n, "future-timestamp", "3.6", "%s is in the future; check the clock of the system that made the object.", name)
 	}
 }
 
@@ -175,12 +178,16 @@ func (c *checker) timeOf(i int, name string) (int, Timestamp) {
 // checkRandomID warns of an id that is no UUIDv4, for objects that are not cyber-observables.
 func (c *checker) checkRandomID(i int) {
 	n := c.member(i, "id")
-	if id := c.identifier(n); n > 0 && id != "" && uuidVersion(id) != '4' {
+	if n == 0 || c.nodes[n].kind != kindString {
+		return
+	}
+	if id := c.bytes(n); checkIdentifier(id) == nil && uuidVersion(id) != '4' {
 		c.warn(n, "id-version", "2.9", "The id should have a random UUID (version 4).")
 	}
 }
 
-func uuidVersion(id Identifier) byte { return id[len(id)-uuidLength+14] }
+// uuidVersion is the version digit of a valid identifier.
+func uuidVersion[T ~string | ~[]byte](id T) byte { return id[len(id)-uuidLength+14] }
 
 // checkObservableID compares the id of a cyber-observable with the deterministic one.
 func (c *checker) checkObservableID(i int, typ string) {

@@ -15,23 +15,24 @@ var ErrNotDeterministic = errors.New("the object has no property that contribute
 // observableNamespace is the UUIDv5 namespace for identifiers of cyber-observables (§2.9).
 var observableNamespace = uuid.MustParse("00abedb4-aa42-466c-9c01-fed23315a9b7")
 
-// contributing are the id-contributing properties of the cyber-observables (§6). A process has none.
+// contributing are the id-contributing properties of the cyber-observables (§6), in the order of RFC 8785. A process has
+// none.
 var contributing = map[string][]string{
 	"artifact":             {"hashes", "payload_bin"},
 	"autonomous-system":    {"number"},
 	"directory":            {"path"},
 	"domain-name":          {"value"},
 	"email-addr":           {"value"},
-	"email-message":        {"from_ref", "subject", "body"},
-	"file":                 {"hashes", "name", "extensions", "parent_directory_ref"},
+	"email-message":        {"body", "from_ref", "subject"},
+	"file":                 {"extensions", "hashes", "name", "parent_directory_ref"},
 	"ipv4-addr":            {"value"},
 	"ipv6-addr":            {"value"},
 	"mac-addr":             {"value"},
 	"mutex":                {"name"},
-	"network-traffic":      {"start", "end", "src_ref", "dst_ref", "src_port", "dst_port", "protocols", "extensions"},
-	"software":             {"name", "cpe", "swid", "vendor", "version"},
+	"network-traffic":      {"dst_port", "dst_ref", "end", "extensions", "protocols", "src_port", "src_ref", "start"},
+	"software":             {"cpe", "name", "swid", "vendor", "version"},
 	"url":                  {"value"},
-	"user-account":         {"account_type", "user_id", "account_login"},
+	"user-account":         {"account_login", "account_type", "user_id"},
 	"windows-registry-key": {"key", "values"},
 	"x509-certificate":     {"hashes", "serial_number"},
 }
@@ -58,7 +59,8 @@ func (t *tree) deterministicIdentifier(object int) (Identifier, error) {
 	if i := t.member(object, "type"); i > 0 && t.nodes[i].kind == kindString {
 		typ = t.typeName(i)
 	}
-	buf := []byte{'{'}
+	buf := append(make([]byte, 0, 256), '{')
+	canonical := true
 	for _, name := range contributing[typ] {
 		i := t.member(object, name)
 		if i == 0 {
@@ -70,32 +72,34 @@ func (t *tree) deterministicIdentifier(object int) (Identifier, error) {
 		buf = append(buf, '"')
 		buf = append(buf, name...)
 		buf = append(buf, '"', ':')
-		buf = t.appendContribution(buf, name, i)
+		n := t.nodes[i]
+		if name == "hashes" && n.kind == kindObject && n.count > 0 {
+			i = t.preferredHash(i)
+			n = t.nodes[i]
+			buf = append(buf, '{')
+			buf = append(buf, t.src[n.name-1:n.nameStop+1]...)
+			buf = append(buf, ':')
+			buf = append(buf, t.src[n.start:n.stop]...)
+			buf = append(buf, '}')
+		} else {
+			buf = append(buf, t.src[n.start:n.stop]...)
+		}
+		// Text without escape sequences is its own canonical form.
+		canonical = canonical && n.kind == kindString && !n.escaped && !n.nameEscaped
 	}
 	if len(buf) == 1 {
 		return "", fmt.Errorf("%w (type %s)", ErrNotDeterministic, quoteShort(typ))
 	}
 	v := jsontext.Value(append(buf, '}'))
-	if err := v.Canonicalize(); err != nil {
-		return "", fmt.Errorf("the object has no canonical form: %w", err)
+	if !canonical {
+		if err := v.Canonicalize(); err != nil {
+			return "", fmt.Errorf("the object has no canonical form: %w", err)
+		}
 	}
 	return Identifier(typ + "--" + uuid.NewSHA1(observableNamespace, v).String()), nil
 }
 
-// appendContribution appends the value of a contributing property, of hashes only the one that counts.
-func (t *tree) appendContribution(buf []byte, name string, i int) []byte {
-	n := t.nodes[i]
-	if name == "hashes" && n.kind == kindObject && n.count > 0 {
-		n = t.nodes[t.preferredHash(i)]
-		buf = append(buf, '{')
-		buf = append(buf, t.src[n.name-1:n.nameStop+1]...)
-		buf = append(buf, ':')
-		buf = append(buf, t.src[n.start:n.stop]...)
-		return append(buf, '}')
-	}
-	return append(buf, t.src[n.start:n.stop]...)
-}
-
+// preferredHash returns the node of the one hash that counts.
 func (t *tree) preferredHash(hashes int) int {
 	for _, name := range hashPreference {
 		if i := t.member(hashes, name); i > 0 {

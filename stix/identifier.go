@@ -51,22 +51,18 @@ func checkIdentifier[T ~string | ~[]byte](s T) error {
 }
 
 func checkUUID[T ~string | ~[]byte](s T) error {
-	zero := true
+	var bits byte
 	for i := range uuidLength {
 		c := s[i]
-		switch i {
-		case 8, 13, 18, 23:
-			if c != '-' {
-				return errIDDigits
-			}
+		switch hyphen := i == 8 || i == 13 || i == 18 || i == 23; {
+		case hyphen && c == '-':
+		case !hyphen && hexDigits[c]:
+			bits |= c ^ '0'
 		default:
-			if !isHexDigit(c) {
-				return errIDDigits
-			}
-			zero = zero && c == '0'
+			return errIDDigits
 		}
 	}
-	if zero {
+	if bits == 0 {
 		return errIDNil
 	}
 	switch version, variant := s[14], s[19]; variant {
@@ -116,9 +112,15 @@ func NewIdentifier(typ string) Identifier {
 	return Identifier(typ + "--" + uuid.NewString())
 }
 
-func isHexDigit(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
-}
+// hexDigits marks the hexadecimal digits of either case.
+var hexDigits = func() (table [256]bool) {
+	for _, c := range []byte("0123456789abcdefABCDEF") {
+		table[c] = true
+	}
+	return table
+}()
+
+func isHexDigit(c byte) bool { return hexDigits[c] }
 
 // quoteShort quotes received text for a message, never more than 80 bytes of it.
 func quoteShort[T ~string | ~[]byte](s T) string {

@@ -77,14 +77,27 @@ func (r *Reader) spoiled(cause *jsonError) error {
 	return e
 }
 
-// recoverIdentity looks for id and type among the members at the top of an object that is broken or cut.
+// recoverIdentity looks for a valid id and type among the members at the top of an object that is broken or cut.
 func recoverIdentity(src []byte) (id Identifier, typ string) {
+	idText, typeText := identityMembers(src)
+	if checkIdentifier(idText) == nil {
+		id = Identifier(idText)
+	}
+	if isTypeName(typeText) {
+		typ = string(typeText)
+	}
+	return id, typ
+}
+
+// identityMembers finds the texts of id and type as they are written between their quotes, nil for what is missing or no
+// string.
+func identityMembers(src []byte) (id, typ []byte) {
 	if len(src) == 0 || src[0] != '{' {
-		return "", ""
+		return nil, nil
 	}
 	depth, nameNext := 0, false
 	name := ""
-	for i := 0; i < len(src) && (id == "" || typ == ""); {
+	for i := 0; i < len(src) && (id == nil || typ == nil); {
 		switch src[i] {
 		case '{', '[':
 			depth++
@@ -106,10 +119,10 @@ func recoverIdentity(src []byte) (id Identifier, typ string) {
 			case depth != 1:
 			case nameNext:
 				name, nameNext = string(text[:min(len(text), 8)]), false
-			case name == "id" && checkIdentifier(text) == nil:
-				id = Identifier(text)
-			case name == "type" && isTypeName(text):
-				typ = string(text)
+			case name == "id" && id == nil:
+				id = text
+			case name == "type" && typ == nil:
+				typ = text
 			}
 			i = stop
 			continue
