@@ -10,7 +10,7 @@ const variablePrefix = "SKJOLD_"
 
 // otherVariables belong to the commands, not to the configuration: the data directory, and what a client command
 // needs to reach a node.
-var otherVariables = []string{"SKJOLD_DATA", "SKJOLD_URL", "SKJOLD_USER", "SKJOLD_PASSWORD"}
+var otherVariables = []string{"SKJOLD_DATA", "SKJOLD_URL", "SKJOLD_USER", "SKJOLD_PASSWORD", "SKJOLD_TOKEN"}
 
 // otherPrefixes begin variables that are not the node's: those of the tests, and those that Kubernetes puts into every
 // container beside a service called skjold.
@@ -27,16 +27,15 @@ func readEnv(environ []string) (map[string]any, error) {
 	var problems []error
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(name, variablePrefix) || notOurs(name, value) {
+		if !strings.HasPrefix(name, variablePrefix) || value == "" || notOurs(name, value) {
 			continue
 		}
 		i := slices.Index(variables, name)
-		switch {
-		case i < 0:
+		if i < 0 {
 			problems = append(problems, unknown(name, "environment", "variable", nearestVariable(name)))
-		case value != "":
-			values[keys[i].name] = value
+			continue
 		}
+		values[keys[i].name] = value
 	}
 	return values, errors.Join(problems...)
 }

@@ -86,7 +86,7 @@ func (in *Intake) Items(r io.Reader, c Collection) iter.Seq2[Item, error] {
 					return
 				}
 			case errors.As(err, &element):
-				if !yield(in.unreadable(string(element.ID), element.Index, element.Reason), nil) {
+				if !yield(in.unreadable(string(element.ID), element.Index, capital(element.Reason)), nil) {
 					return
 				}
 			default:
@@ -137,7 +137,8 @@ func (in *Intake) item(raw []byte, c Collection, index int) Item {
 	case len(report.Errors) > 0 && named:
 		return Item{Object: object, Refused: joinViolations(report.Errors)}
 	case len(report.Errors) > 0:
-		return in.unreadable("", index, joinViolations(report.Errors))
+		id, _ := stix.Identity(raw)
+		return in.unreadable(id, index, joinViolations(report.Errors))
 	case !named:
 		return in.unreadable("", index, "It is not a STIX object with a type and an id.")
 	}
@@ -149,7 +150,7 @@ func (in *Intake) unreadable(id string, index int, reason string) Item {
 	if id == "" {
 		id = fmt.Sprintf("objects[%d]", index)
 	}
-	return Item{ID: id, Version: stix.TimestampOf(in.opt.Now()).String(), Refused: cut(capital(reason), maxMessage)}
+	return Item{ID: id, Version: stix.TimestampOf(in.opt.Now()).String(), Refused: cut(reason, maxMessage)}
 }
 
 // refusal is why a valid object may not enter a collection, "" if it may.

@@ -69,7 +69,7 @@ func TestIntakeMessagesAreBounded(t *testing.T) {
 		}
 	})
 	item := in.Item([]byte(`{}`), Collection{})
-	if len(item.Refused) > maxMessage || !strings.HasPrefix(item.Refused, "A[0]: æ") || !strings.HasSuffix(item.Refused, " …") {
+	if len(item.Refused) > maxMessage || !strings.HasPrefix(item.Refused, "a[0]: æ") || !strings.HasSuffix(item.Refused, " …") {
 		t.Errorf("message of %d octets: %.60s", len(item.Refused), item.Refused)
 	}
 	if strings.ToValidUTF8(item.Refused, "") != item.Refused {

@@ -30,7 +30,11 @@ func (a authenticator) Authenticate(r *http.Request) (*taxii.Principal, error) {
 		return nil, fmt.Errorf("%w: a request token, but federation is off", taxii.ErrUnauthenticated)
 	}
 	caller, err := a.peers.Verify(r)
-	if err != nil {
+	switch reason := federation.ReasonOf(err); {
+	case err == nil:
+	case reason == "" || reason == federation.TooMany: // the store does not answer, or the peer used up its memory of tokens
+		return nil, fmt.Errorf("%w: %w", taxii.ErrUnavailable, err)
+	default:
 		return nil, fmt.Errorf("%w: %w", taxii.ErrUnauthenticated, err)
 	}
 	p, err := a.store.PeerPrincipal(r.Context(), caller.Peer.Entity)

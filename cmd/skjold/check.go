@@ -106,12 +106,16 @@ func (c *checker) file(name string) error {
 	err = src.objects(stix.DefaultLimits(), bar.add, func(index int, raw []byte, element *stix.ElementError) error {
 		var o *stix.Object
 		var report stix.Report
+		j := checkJSON{Index: index}
 		if element != nil {
+			j.ID, j.Type = string(element.ID), element.Type
 			report.Errors = []stix.Violation{elementViolation(element)}
+		} else if o, report = stix.Check(raw, checkOptions()); o != nil && o.ID != "" {
+			j.ID, j.Type = string(o.ID), o.Type
 		} else {
-			o, report = stix.Check(raw, checkOptions())
+			j.ID, j.Type = stix.Identity(raw)
 		}
-		return c.object(src.name, index, o, report)
+		return c.object(src.name, j, report)
 	})
 	bar.done()
 	if err != nil {
@@ -125,17 +129,14 @@ func elementViolation(e *stix.ElementError) stix.Violation {
 	return stix.Violation{Rule: "object", Section: "3", Message: e.Reason}
 }
 
-func (c *checker) object(file string, index int, o *stix.Object, r stix.Report) error {
+func (c *checker) object(file string, j checkJSON, r stix.Report) error {
 	c.objects++
 	c.errors += len(r.Errors)
 	c.warnings += len(r.Warnings)
 	if len(r.Errors) > 0 {
 		c.bad++
 	}
-	j := checkJSON{Index: index, Errors: r.Errors, Warnings: r.Warnings}
-	if o != nil {
-		j.ID, j.Type = string(o.ID), o.Type
-	}
+	j.Errors, j.Warnings = r.Errors, r.Warnings
 	if c.json {
 		if c.many {
 			j.File = file
@@ -155,7 +156,7 @@ func (c *checker) object(file string, index int, o *stix.Object, r stix.Report) 
 	if id == "" {
 		id = "an object without an id"
 	}
-	fmt.Fprintf(c.out, "%s, object %d: %s\n", printable(file), index, printable(id))
+	fmt.Fprintf(c.out, "%s, object %d: %s\n", printable(file), j.Index, printable(id))
 	for _, v := range r.Errors {
 		c.violation("error", v)
 	}

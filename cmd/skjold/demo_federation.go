@@ -42,14 +42,16 @@ type demoNode struct {
 	node       *node
 
 	mu       stdsync.Mutex
-	arrivals map[demoObject]time.Time // when each object version came in by federation
+	arrivals map[demoObject]time.Time // when each object version came in by federation; zero: before this run
 }
 
 // demoObject names an object version.
 type demoObject struct {
 	id      stix.Identifier
-	version string
+	version string // "" for SCOs, which have none
 }
+
+func objectOf(o *stix.Object) demoObject { return demoObject{o.ID, o.Version().SortKey()} }
 
 // demoFederation is the running demonstration.
 type demoFederation struct {
@@ -110,7 +112,7 @@ func openDemoNode(ctx context.Context, dir string, site demoSite) (*demoNode, er
 	if s.node, err = openNode(ctx, s.dir, cfg, log, s.applied); err != nil {
 		return nil, errors.Join(err, s.listener.Close())
 	}
-	if err := s.accounts(ctx); err != nil {
+	if err := errors.Join(s.accounts(ctx), s.remember(ctx)); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
@@ -203,7 +205,7 @@ func (s *demoNode) applied(_ sync.Subscription, page sync.PulledPage, _ sync.App
 		if item.Object == nil || item.Refused != "" {
 			continue
 		}
-		o := demoObject{item.Object.ID, item.Object.Version().String()}
+		o := objectOf(item.Object)
 		if _, ok := s.arrivals[o]; !ok {
 			s.arrivals[o] = now
 		}
@@ -310,7 +312,7 @@ type demoTarget struct {
 func (t demoTarget) send(ctx context.Context, batch [][]byte) (taxii.Status, error) {
 	status, err := t.target.send(ctx, batch)
 	if err == nil {
-		err = t.f.note(batch, status)
+		err = t.f.note(ctx, batch, status)
 	}
 	return status, err
 }
@@ -323,18 +325,18 @@ func (f *demoFederation) send(ctx context.Context, to target, batch [][]byte) er
 	for _, failure := range status.Failures {
 		return fmt.Errorf("the node refused a made-up indicator: %s: %s", failure.ID, failure.Message)
 	}
-	return f.note(batch, status)
+	return f.note(ctx, batch, status)
 }
 
 // note records what the publisher's node has stored, and whether the sharing policy lets it leave.
-func (f *demoFederation) note(batch [][]byte, status taxii.Status) error {
+func (f *demoFederation) note(ctx context.Context, batch [][]byte, status taxii.Status) error {
 	now := time.Now()
 	stored := map[string]bool{}
 	for _, s := range status.Successes {
 		stored[s.ID] = true
 	}
 	origin := f.sites[demoPublisher]
-	leaves, err := origin.mayLeave()
+	leaves, err := origin.mayLeave(context.WithoutCancel(ctx)) // what was stored is shown, also while stopping
 	if err != nil {
 		return err
 	}
@@ -345,37 +347,48 @@ func (f *demoFederation) note(batch [][]byte, status taxii.Status) error {
 		if err != nil || !stored[string(o.ID)] {
 			continue
 		}
-		p := demoPublication{demoObject: demoObject{o.ID, o.Version().String()}, name: nameOf(raw), level: o.Markings().Level(stix.TLPGreen, false), at: now}
+		p := demoPublication{demoObject: objectOf(o), name: nameOf(raw), level: o.Markings().Level(stix.TLPGreen, false), at: now}
 		p.stays = !leaves[o.ID]
 		f.published = append(f.published, p)
 	}
 	return nil
 }
 
+// remember notes what the site holds from an earlier run.
+func (s *demoNode) remember(ctx context.Context) error {
+	return s.entries(ctx, nil, func(e taxii.Entry) {
+		if o, err := stix.Parse(e.Raw, stix.DefaultLimits()); err == nil {
+			s.arrivals[objectOf(o)] = time.Time{}
+		}
+	})
+}
+
 // mayLeave is the set of objects that the sharing policy lets the site serve to its peers.
-func (s *demoNode) mayLeave() (map[stix.Identifier]bool, error) {
-	ctx := context.Background()
+func (s *demoNode) mayLeave(ctx context.Context) (map[stix.Identifier]bool, error) {
 	c, err := s.node.store.Collection(ctx, s.collection)
 	if err != nil {
 		return nil, err
 	}
 	peer := &taxii.Principal{Kind: taxii.Peer, MaxTLP: map[string]stix.TLP{c.ID: stix.TLPGreen}}
+	visible := func(m stix.MarkingSet, unknown bool) bool { return policy{}.Visible(peer, c, m, unknown) }
 	ids := map[stix.Identifier]bool{}
-	q := taxii.Query{
-		Collection: c.ID, Limit: 5000, Version: taxii.VersionMatch{All: true},
-		Visible: func(m stix.MarkingSet, unknown bool) bool { return policy{}.Visible(peer, c, m, unknown) },
-	}
+	return ids, s.entries(ctx, visible, func(e taxii.Entry) { ids[e.ID] = true })
+}
+
+// entries hands over every entry of the site's collection that is visible; all of them if visible is nil.
+func (s *demoNode) entries(ctx context.Context, visible func(stix.MarkingSet, bool) bool, f func(taxii.Entry)) error {
+	q := taxii.Query{Collection: s.collection, Limit: 5000, Version: taxii.VersionMatch{All: true}, Visible: visible, Bytes: true}
 	for {
 		page, err := s.node.store.Entries(ctx, q)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, e := range page.Entries {
-			ids[e.ID] = true
+			f(e)
 			q.After = e.DateAdded
 		}
 		if !page.More {
-			return ids, nil
+			return nil
 		}
 	}
 }

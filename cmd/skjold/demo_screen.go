@@ -44,7 +44,9 @@ func (f *demoFederation) figures() []siteFigures {
 			all[i].expected++
 			if at, ok := s.arrival(p.demoObject); ok {
 				all[i].held++
-				all[i].times = append(all[i].times, max(0, at.Sub(p.at)))
+				if !at.IsZero() {
+					all[i].times = append(all[i].times, max(0, at.Sub(p.at)))
+				}
 			}
 		}
 		slices.Sort(all[i].times)
@@ -83,7 +85,7 @@ func (f *demoFederation) newest(n int) table {
 			case p.stays:
 				row = append(row, "stays")
 			case ok:
-				row = append(row, "+"+max(0, at.Sub(p.at)).Round(time.Millisecond).String())
+				row = append(row, after(p.at, at))
 			default:
 				row = append(row, "…")
 			}
@@ -91,6 +93,14 @@ func (f *demoFederation) newest(n int) table {
 		t.row(row...)
 	}
 	return t
+}
+
+// after is how long an arrival took from the publication.
+func after(published, arrived time.Time) string {
+	if arrived.IsZero() {
+		return "had it"
+	}
+	return "+" + max(0, arrived.Sub(published)).Round(time.Millisecond).String()
 }
 
 func clip(s string, n int) string {
@@ -186,7 +196,7 @@ func (d *demoScreen) tell() error {
 				if !ok {
 					return nil // in order, so the next ones wait too
 				}
-				line += fmt.Sprintf("  %s +%s", s.folder, max(0, at.Sub(p.at)).Round(time.Millisecond))
+				line += fmt.Sprintf("  %s %s", s.folder, after(p.at, at))
 			}
 		}
 		if _, err := fmt.Fprintln(d.out, line); err != nil {

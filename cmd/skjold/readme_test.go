@@ -37,7 +37,7 @@ func TestREADME(t *testing.T) {
 
 	ports := map[string]string{"8080": freePort(t), "9001": freePort(t), "9002": freePort(t)}
 	var script strings.Builder
-	script.WriteString("set -e\ntrap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n")
+	script.WriteString("set -e\ntrap 'code=$?; set +e; kill $nodes; wait; exit $code' EXIT\n")
 	ranDemo := false
 	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
 		for line := range strings.Lines(block[1]) {
@@ -52,7 +52,7 @@ func TestREADME(t *testing.T) {
 				script.WriteString(strings.TrimSuffix(line, "\n") + "\n")
 				if m := regexp.MustCompile(`serve(?: --data (\w+))? &`).FindStringSubmatch(command); m != nil {
 					port := map[string]string{"": "8080", "a": "9001", "b": "9002"}[m[1]]
-					fmt.Fprintf(&script, "until curl -s http://127.0.0.1:%s/readyz 2>/dev/null | grep -q ready; do sleep 0.05; done\n", port)
+					fmt.Fprintf(&script, "nodes=\"$nodes $!\"\nuntil curl -s http://127.0.0.1:%s/readyz 2>/dev/null | grep -q ready; do sleep 0.05; done\n", port)
 				}
 			}
 		}

@@ -79,9 +79,10 @@ its analysts publish STIX 2.1 objects, and exchanges collections with the nodes 
   skjold serve                      run it
   skjold publish --url http://127.0.0.1:8080/taxii2/main/ --user admin --collection indicators bundle.json
   skjold poll http://127.0.0.1:8080/taxii2/main/collections/indicators/ --user admin`,
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		SuggestionsMinimumDistance: 2,
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		CompletionOptions:          cobra.CompletionOptions{HiddenDefaultCmd: true},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return unknownCommand(cmd, args[0])
@@ -120,6 +121,7 @@ func strictArgs(cmd *cobra.Command) {
 				return nil
 			}
 		}
+		sub.SuggestionsMinimumDistance = 2
 		if sub.HasSubCommands() && sub.RunE == nil {
 			sub.Args = cobra.ArbitraryArgs
 			sub.RunE = func(c *cobra.Command, args []string) error {

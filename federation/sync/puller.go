@@ -69,10 +69,20 @@ func (p *Puller) Pull(ctx context.Context) (Pulled, error) {
 	}
 	p.metrics.pulls.WithLabelValues("failed").Inc()
 	p.adapt(err)
+	err = explain(err)
 	if noteErr := p.options.Store.PullFailed(ctx, p.id, p.options.Now(), cut(err.Error(), maxReason)); noteErr != nil {
 		err = errors.Join(err, fmt.Errorf("note the failed pull: %w", noteErr))
 	}
 	return pulled, err
+}
+
+// explain adds to a refusal what the operator of this node can look for: the peer tells a stranger nothing.
+func explain(err error) error {
+	if !errors.Is(err, taxii.ErrUnauthenticated) {
+		return err
+	}
+	return fmt.Errorf("the peer does not accept this node's signed requests; it has just started, or its operator has not pinned "+
+		"this node's present key set, or its clock is wrong: %w", err)
 }
 
 // pull turns a panic into an error: what a peer sends must not end the node.
