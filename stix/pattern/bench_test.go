@@ -25,3 +25,40 @@ func BenchmarkParse(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkFingerprint(b *testing.B) {
+	for name, text := range benchmarkPatterns {
+		b.Run(name, func(b *testing.B) {
+			p, err := Parse(text)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				p.Fingerprint()
+			}
+		})
+	}
+}
+
+func BenchmarkMatch(b *testing.B) {
+	o := observationsAt(b, 1000, 1)
+	for name, text := range map[string]string{
+		"one":      "[a:b = 999]",
+		"repeats":  "[a:b > 10] REPEATS 50 TIMES WITHIN 60 SECONDS",
+		"sequence": "([a:b = 10] FOLLOWEDBY [a:b > 500] FOLLOWEDBY [a:b = 999]) WITHIN 1000 SECONDS",
+	} {
+		b.Run(name, func(b *testing.B) {
+			p, err := Parse(text)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if r := p.Match(o, Budget{}); r.Outcome != Matched {
+					b.Fatal(r)
+				}
+			}
+		})
+	}
+}

@@ -8,7 +8,7 @@ type Budget struct {
 }
 
 // DefaultSteps is the budget of a Match that names none: well under a second.
-const DefaultSteps = 20_000_000
+const DefaultSteps = 10_000_000
 
 // meter counts the steps that are left.
 type meter struct{ left int64 }

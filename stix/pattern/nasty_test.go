@@ -161,6 +161,15 @@ func TestReferenceCycles(t *testing.T) {
 	}
 }
 
+// different joins n different compound alternatives.
+func different(n int) string {
+	parts := make([]string, n)
+	for i := range parts {
+		parts[i] = fmt.Sprintf("([a:b = %d] FOLLOWEDBY [a:c = %d]) REPEATS 2 TIMES", i, i%7)
+	}
+	return strings.Join(parts, " OR ")
+}
+
 // TestNormalFormIsBounded: neither time nor length may grow exponentially.
 func TestNormalFormIsBounded(t *testing.T) {
 	factor := func(open, shut, or, and string, n int) string {
@@ -177,6 +186,8 @@ func TestNormalFormIsBounded(t *testing.T) {
 		"repeats":      "([a:b = 1] OR ([a:b = 2] FOLLOWEDBY [a:b = 3]) OR [a:c = 1]) REPEATS 9007199254740991 TIMES",
 		"nested":       strings.Repeat("(", 40) + "[a:b = 1]" + strings.Repeat(" OR [a:b = 2]) REPEATS 999999 TIMES", 40),
 		"long set":     "[a:b IN (" + strings.TrimSuffix(strings.Repeat("1234567,", 8000), ",") + ")]",
+		"observed":     strings.TrimSuffix(strings.Repeat("(([a:b=1] OR [a:c=2]) AND ([a:d=3] OR [a:e=4]) AND ([a:f=5] OR [a:g=6]) FOLLOWEDBY ([a:h=7] OR [a:i=8])) AND ", 500), " AND "),
+		"different":    different(1200),
 		"blocks":       "[" + strings.TrimSuffix(strings.Repeat("((a:b=1 OR a:c=2) AND (a:d=3 OR a:e=4) AND (a:f=5 OR a:g=6) AND (a:h=7 OR a:i=8)) OR ", 700), " OR ") + "]",
 	} {
 		t.Run(name, func(t *testing.T) {

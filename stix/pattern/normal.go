@@ -17,7 +17,7 @@ import (
 // Comparisons are taken as independent of each other: that a < 1 implies a < 2 is not seen, nor that two spellings of an
 // address or registry key mean one thing (§9.6.2 compares code points).
 //
-// Distribution can grow exponentially. Where one AND or FOLLOWEDBY would grow beyond 128 alternatives or 256 KiB, it is
+// Distribution can grow exponentially. Where one AND or FOLLOWEDBY would grow beyond 64 alternatives or 256 KiB, it is
 // left undistributed, with its operands in normal form and order. The result is still equivalent to the pattern and
 // still the same for every order and grouping, but patterns that only distribution makes equal may differ then.
 //
@@ -33,9 +33,10 @@ func (p *Pattern) Fingerprint() [sha256.Size]byte {
 
 // The bounds of distribution in one AND or FOLLOWEDBY, and of the pairwise search for implied alternatives.
 const (
-	maxAlternatives     = 128
+	maxAlternatives     = 64
 	maxAlternativeBytes = 256 << 10
 	maxPairwise         = 2048
+	maxCompoundPairwise = 256 // alternatives that are more than one observation
 )
 
 // mayDistribute tells whether count alternatives of about length bytes each stay within the bounds.

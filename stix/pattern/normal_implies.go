@@ -7,7 +7,13 @@ func absorbTerms(set []*term) []*term {
 	slices.SortFunc(set, compareTerms)
 	set = slices.CompactFunc(set, func(a, b *term) bool { return a.text == b.text })
 	set = absorbObservations(set)
-	if len(set) > maxPairwise {
+	compound := 0
+	for _, t := range set {
+		if t.kind != termObservation {
+			compound++
+		}
+	}
+	if len(set) > maxPairwise || compound > maxCompoundPairwise {
 		return set
 	}
 	var kept []*term
@@ -46,36 +52,53 @@ func absorbObservations(set []*term) []*term {
 
 // implies tells whether observations that satisfy t always satisfy u. It may miss that, and is never wrong.
 func (t *term) implies(u *term) bool {
+	i := implication{left: maxImplicationSteps}
+	return i.holds(t, u)
+}
+
+// maxImplicationSteps bounds the pairs of inner terms that are compared to find out whether one term implies another.
+// The bound is per pair of terms, so that the answer depends on nothing else.
+const maxImplicationSteps = 128
+
+// implication is one question whether a term implies another. It answers no when its steps are used up.
+type implication struct{ left int }
+
+func (i *implication) holds(t, u *term) bool {
 	if t.text == u.text {
 		return true
 	}
+	if i.left--; i.left < 0 {
+		return false
+	}
+	implied := func(inner *term) bool { return i.holds(t, inner) }
+	doesNotImply := func(inner *term) bool { return !i.holds(inner, u) }
 	switch {
 	case u.kind == termSet:
-		return slices.ContainsFunc(u.inner, t.implies)
+		return slices.ContainsFunc(u.inner, implied)
 	case t.kind == termSet:
-		return !slices.ContainsFunc(t.inner, func(inner *term) bool { return !inner.implies(u) })
+		return !slices.ContainsFunc(t.inner, doesNotImply)
 	case t.kind == termWithin && u.kind == termWithin:
-		return t.window.Number <= u.window.Number && t.inner[0].implies(u.inner[0])
+		return t.window.Number <= u.window.Number && i.holds(t.inner[0], u.inner[0])
 	case u.kind == termWithin:
 		return false
 	case t.kind == termWithin:
-		return t.inner[0].implies(u)
+		return i.holds(t.inner[0], u)
 	}
 	switch u.kind {
 	case termObservation:
-		return t.impliesObservation(u)
+		return i.observation(t, u)
 	case termSequence:
-		return t.kind == termSequence && isSubsequence(u.inner, t.inner)
+		return t.kind == termSequence && i.subsequence(u.inner, t.inner)
 	case termAll:
-		return includes(t.parts(), u.parts())
+		return i.includes(t.parts(), u.parts())
 	}
 	return false
 }
 
-// impliesObservation tells whether t demands an observation that satisfies u.
-func (t *term) impliesObservation(u *term) bool {
+// observation tells whether t demands an observation that satisfies u.
+func (i *implication) observation(t, u *term) bool {
 	if t.kind != termObservation {
-		return slices.ContainsFunc(t.inner, func(inner *term) bool { return inner.implies(u) })
+		return slices.ContainsFunc(t.inner, func(inner *term) bool { return i.holds(inner, u) })
 	}
 	if u.between != nil && (t.between == nil || t.between.Start.Compare(u.between.Start) < 0 ||
 		t.between.Stop.Compare(u.between.Stop) > 0) {
@@ -84,15 +107,15 @@ func (t *term) impliesObservation(u *term) bool {
 	return t.conjunct.text == u.conjunct.text || u.conjunct.isProperSubset(&t.conjunct)
 }
 
-// isSubsequence tells whether the terms of short are implied by terms of long in the same order.
-func isSubsequence(short, long []*term) bool {
-	i := 0
+// subsequence tells whether the terms of short are implied by terms of long in the same order.
+func (i *implication) subsequence(short, long []*term) bool {
+	n := 0
 	for _, t := range long {
-		if i < len(short) && t.implies(short[i]) {
-			i++
+		if n < len(short) && i.holds(t, short[n]) {
+			n++
 		}
 	}
-	return i == len(short)
+	return n == len(short)
 }
 
 // part is a term that others demand a number of times, on different observations.
@@ -119,30 +142,26 @@ func (t *term) parts() []part {
 	return list
 }
 
-// maxInclusion and maxInclusionRounds bound the search for an assignment in includes.
-const (
-	maxInclusion       = 32
-	maxInclusionRounds = 1024
-)
-
-// includes tells whether each of the wanted parts is implied by a part of its own. For long lists only equal parts are
-// seen.
-func includes(have, want []part) bool {
-	if len(have) > maxInclusion || len(want) > maxInclusion {
+// includes tells whether each of the wanted parts is implied by a part of its own: a flow from parts to parts.
+func (i *implication) includes(have, want []part) bool {
+	if len(have)*len(want) > i.left {
 		return includesEqual(have, want)
 	}
-	left := make([]int64, len(have))
-	given := make([][]int64, len(want)) // want × have
-	for i := range have {
-		left[i] = have[i].times
+	f := inclusion{have: have, want: want, left: make([]int64, len(have)), implied: make([][]bool, len(want)), given: make([][]int64, len(want))}
+	for h := range have {
+		f.left[h] = have[h].times
 	}
 	for w := range want {
-		given[w] = make([]int64, len(have))
+		f.given[w], f.implied[w] = make([]int64, len(have)), make([]bool, len(have))
+		for h := range have {
+			f.implied[w][h] = i.holds(have[h].term, want[w].term)
+		}
 	}
-	for w, rounds := 0, 0; w < len(want); w++ {
+	rounds := 0
+	for w := range want {
 		for need := want[w].times; need > 0; rounds++ {
-			n := assign(have, want, left, given, w, need, make([]bool, len(have)))
-			if n == 0 || rounds == maxInclusionRounds {
+			n := f.assign(w, need, make([]bool, len(have)))
+			if n == 0 || rounds == maxImplicationSteps {
 				return false
 			}
 			need -= n
@@ -151,28 +170,31 @@ func includes(have, want []part) bool {
 	return true
 }
 
+// inclusion assigns the parts that a term demands to the parts of another that they imply.
+type inclusion struct {
+	have, want []part
+	left       []int64   // of have
+	implied    [][]bool  // want × have
+	given      [][]int64 // want × have
+}
+
 // assign gives part w up to need more, taking from other parts what they can have elsewhere.
-func assign(have, want []part, left []int64, given [][]int64, w int, need int64, tried []bool) int64 {
-	for h := range have {
-		if tried[h] || !have[h].implies(want[w].term) {
+func (f *inclusion) assign(w int, need int64, tried []bool) int64 {
+	for h := range f.have {
+		if tried[h] || !f.implied[w][h] {
 			continue
 		}
 		tried[h] = true
-		if left[h] == 0 {
-			for other := range want {
-				if other != w && given[other][h] > 0 {
-					n := assign(have, want, left, given, other, min(need, given[other][h]), tried)
-					given[other][h] -= n
-					left[h] += n
-					if n > 0 {
-						break
-					}
-				}
+		for other := 0; other < len(f.want) && f.left[h] == 0; other++ {
+			if other != w && f.given[other][h] > 0 {
+				n := f.assign(other, min(need, f.given[other][h]), tried)
+				f.given[other][h] -= n
+				f.left[h] += n
 			}
 		}
-		if n := min(need, left[h]); n > 0 {
-			left[h] -= n
-			given[w][h] += n
+		if n := min(need, f.left[h]); n > 0 {
+			f.left[h] -= n
+			f.given[w][h] += n
 			return n
 		}
 	}
