@@ -142,22 +142,24 @@ func (c *checker) warn(i int, rule, section, format string, args ...any) {
 	c.add(&c.report.Warnings, i, rule, section, false, fmt.Sprintf(format, args...))
 }
 
+// add records a violation. At the limit, an error takes the place of a warning, and a structural error that of another
+// error, so that OK and Acceptable never depend on how much else is wrong.
 func (c *checker) add(list *[]Violation, i int, rule, section string, structural bool, message string) {
-	if len(c.report.Errors)+len(c.report.Warnings) < c.MaxViolations {
-		*list = append(*list, Violation{c.path(i), rule, section, message, structural})
-		return
-	}
-	c.report.Truncated = true
-	// An error that decides about acceptance is never lost behind others: it takes the place of the last.
-	if structural && list == &c.report.Errors {
-		v := Violation{c.path(i), rule, section, message, structural}
-		if n := len(*list); n > 0 && !(*list)[n-1].Structural {
-			(*list)[n-1] = v
-		} else if n := len(c.report.Warnings); n > 0 {
-			c.report.Warnings = c.report.Warnings[:n-1]
-			*list = append(*list, v)
+	r := &c.report
+	isError := list == &r.Errors
+	if len(r.Errors)+len(r.Warnings) >= c.MaxViolations {
+		r.Truncated = true
+		last := len(r.Errors) - 1
+		switch {
+		case isError && len(r.Warnings) > 0:
+			r.Warnings = r.Warnings[:len(r.Warnings)-1]
+		case isError && structural && !r.Errors[last].Structural:
+			r.Errors = r.Errors[:last]
+		default:
+			return
 		}
 	}
+	*list = append(*list, Violation{c.path(i), rule, section, message, structural})
 }
 
 // path writes the way from the top to node i.

@@ -320,12 +320,22 @@ func TestCheckObject(t *testing.T) {
 	}
 }
 
-// What is reported first is not all: an error that decides about acceptance is reported however many there are.
+// What is reported first is not all: what decides about acceptance is reported however much else is wrong.
 func TestCheckMaxViolations(t *testing.T) {
-	raw := `{"type":"tool","spec_version":"2.1","labels":[` + strings.Repeat("1,", 50) + `1],"aliases":[` + strings.Repeat("1,", 50) + `1],"name":"n"}`
-	_, report := Check([]byte(raw), Options{MaxViolations: 10})
-	if len(report.Errors) != 10 || !report.Truncated || report.Acceptable() {
-		t.Errorf("%d errors, truncated %v, acceptable %v", len(report.Errors), report.Truncated, report.Acceptable())
+	many := strings.Repeat("1,", 50) + "1"
+	for _, c := range []struct {
+		name, raw      string
+		ok, acceptable bool
+	}{
+		{"a structural error behind others", `{"type":"tool","spec_version":"2.1","labels":[` + many + `],"aliases":[` + many + `],"name":"n"}`, false, false},
+		{"an error behind warnings", versionedObject("identity", `"sectors":["`+strings.Repeat(`x","`, 50)+`x"],"name":1`), false, true},
+		{"warnings alone", versionedObject("identity", `"sectors":["`+strings.Repeat(`x","`, 50)+`x"],"name":"n"`), true, true},
+	} {
+		_, report := Check([]byte(c.raw), Options{MaxViolations: 10})
+		if len(report.Errors)+len(report.Warnings) != 10 || !report.Truncated || report.OK() != c.ok || report.Acceptable() != c.acceptable {
+			t.Errorf("%s: %d errors, %d warnings, truncated %v, OK %v, acceptable %v", c.name, len(report.Errors),
+				len(report.Warnings), report.Truncated, report.OK(), report.Acceptable())
+		}
 	}
 }
 
