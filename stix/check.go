@@ -11,7 +11,8 @@ import (
 type Options struct {
 	// Limits bound the object; zero fields mean the defaults.
 	Limits Limits
-	// CheckPattern checks the pattern of an indicator whose pattern_type is "stix". Nil: it only must not be empty.
+	// CheckPattern checks the pattern of an indicator whose pattern_type is "stix" and whose pattern_version, if it has
+	// one, is "2.1"; the languages of other versions differ. Nil: the pattern only must not be empty.
 	CheckPattern func(pattern string) error
 	// Now is the clock for the warning that an object is dated in the future. Nil: no such warning.
 	Now func() time.Time

@@ -138,7 +138,7 @@ func checkIndicator(c *checker, i int) {
 	}
 	if len(bytes.TrimSpace(pattern)) == 0 {
 		c.fail(n, "pattern", "4.7.1", "The pattern is empty.")
-	} else if c.CheckPattern != nil {
+	} else if c.CheckPattern != nil && (c.member(i, "pattern_version") == 0 || c.equals(i, "pattern_version", "2.1")) {
 		if err := c.CheckPattern(string(pattern)); err != nil {
 			c.fail(n, "pattern", "9", "The pattern is not a STIX pattern: %v.", err)
 		}

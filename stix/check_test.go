@@ -353,6 +353,10 @@ func TestCheckOptions(t *testing.T) {
 	if _, report := Check([]byte(yara), Options{CheckPattern: func(string) error { return errors.New("asked") }}); !report.OK() {
 		t.Errorf("a pattern of another language: %v", report)
 	}
+	old := strings.Replace(indicator, `"pattern":`, `"pattern_version":"2.0","pattern":`, 1)
+	if _, report := Check([]byte(old), Options{CheckPattern: func(string) error { return errors.New("asked") }}); !report.OK() {
+		t.Errorf("a pattern of another version: %v", report)
+	}
 	before := func() time.Time { return time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC) }
 	if _, report := Check([]byte(indicator), Options{Now: before}); len(report.Warnings) != 2 || report.Warnings[0].Rule != "future-timestamp" {
 		t.Errorf("an object of next year: %v", report)
