@@ -24,6 +24,7 @@ type checkJSON struct {
 
 func (a *app) checkCommand() *cobra.Command {
 	var quiet bool
+	var patterns string
 	cmd := &cobra.Command{
 		Use:   "check [FILE|DIRECTORY]...",
 		Short: "Validate STIX 2.1: bundles, envelopes, objects or JSON lines",
@@ -31,9 +32,16 @@ func (a *app) checkCommand() *cobra.Command {
 Every violation is printed with the property, the rule and the section of the standard. Exit code 1 if there is an error.`,
 		Example: `  skjold check bundle.json
   skjold check --json feed/ | jq 'select(.errors != [])'
-  curl -s https://example.org/bundle.json | skjold check`,
+  curl -s https://example.org/bundle.json | skjold check
+  skjold check --patterns patterns.txt`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if patterns != "" {
+				if len(args) > 0 {
+					return usagef("--patterns names its own file; %q would not be read", args[0])
+				}
+				return a.checkPatterns(patterns)
+			}
 			if len(args) == 0 {
 				args = []string{"-"}
 			}
@@ -54,6 +62,7 @@ Every violation is printed with the property, the rule and the section of the st
 		},
 	}
 	cmd.Flags().BoolVar(&quiet, "quiet", false, "print errors only, no warnings")
+	cmd.Flags().StringVar(&patterns, "patterns", "", "check a file (or -) of STIX patterns, one a line, instead of objects")
 	return cmd
 }
 
@@ -91,6 +100,7 @@ func expandInputs(args []string) ([]string, error) {
 
 type checker struct {
 	*app
+	what                           string // what is checked, for the summary; "" for objects
 	quiet, many                    bool
 	objects, bad, errors, warnings int
 	broken                         int // inputs that could not be read to the end
@@ -178,8 +188,12 @@ func (c *checker) violation(kind string, v stix.Violation) {
 
 func (c *checker) finish() error {
 	if !c.json {
-		fmt.Fprintf(c.out, "%d objects checked: %d without errors, %d with errors (%d errors, %d warnings)\n",
-			c.objects, c.objects-c.bad, c.bad, c.errors, c.warnings)
+		what := c.what
+		if what == "" {
+			what = "objects"
+		}
+		fmt.Fprintf(c.out, "%d %s checked: %d without errors, %d with errors (%d errors, %d warnings)\n",
+			c.objects, what, c.objects-c.bad, c.bad, c.errors, c.warnings)
 	}
 	if c.bad > 0 || c.broken > 0 {
 		return errSilent

@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/term"
 )
 
 // nameOf is the name property of an object, for people.
@@ -173,13 +176,31 @@ func (d *demoScreen) draw() error {
 		return err
 	}
 	b.WriteString("\nCtrl-C ends the demonstration.\n")
-	text := b.String()
+	text := fitted(b.String(), d.out)
 	if d.lines > 0 {
 		fmt.Fprintf(d.out, "\x1b[%dA\x1b[J", d.lines)
 	}
 	d.lines = strings.Count(text, "\n")
 	_, err := io.WriteString(d.out, text)
 	return err
+}
+
+// fitted cuts lines to the width of the terminal: a line that wraps would break the redrawing.
+func fitted(text string, out io.Writer) string {
+	f, ok := out.(*os.File)
+	if !ok {
+		return text
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil || width < 20 {
+		return text
+	}
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		b.WriteString(clip(strings.TrimSuffix(line, "\n"), width))
+		b.WriteByte('\n')
+	}
+	return b.String()
 }
 
 // tell prints a line for each object that has reached every node it may reach.
