@@ -98,13 +98,14 @@ func initialise(ctx context.Context, dir dataDir, o initOptions) (initJSON, erro
 		values["entity"] = o.entity
 	}
 	// The settings are checked before anything is written, by the same code that will read them.
-	rendered, cfg, err := renderConfig(values)
+	_, cfg, err := renderConfig(values)
 	if err != nil {
 		return initJSON{}, err
 	}
 	// What was derived is written down: the entity must not change with a later change of listen.
 	values["entity"] = cfg.Entity
-	if rendered, cfg, err = renderConfig(values); err != nil {
+	rendered, cfg, err := renderConfig(values)
+	if err != nil {
 		return initJSON{}, err
 	}
 	entity, err := federation.ParseEntityID(cfg.Entity)

@@ -73,13 +73,6 @@ func jsonTime(t time.Time) string {
 	return t.UTC().Format(time.RFC3339Nano)
 }
 
-func yes(b bool) string {
-	if b {
-		return "yes"
-	}
-	return "no"
-}
-
 // rawJSON is JSON text that goes into output as it is.
 type rawJSON []byte
 

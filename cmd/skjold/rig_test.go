@@ -18,7 +18,6 @@ import (
 
 	"github.com/skjold-exchange/skjold/config"
 	"github.com/skjold-exchange/skjold/stix"
-	"github.com/skjold-exchange/skjold/taxii"
 )
 
 // testNode is a node in this process.
@@ -76,16 +75,6 @@ func (n *testNode) open(t *testing.T, dir dataDir, change func(*config.Config)) 
 			t.Errorf("close: %v", err)
 		}
 	})
-}
-
-// client is a TAXII client with the administrator's key.
-func (n *testNode) client(t *testing.T) *taxii.HTTPClient {
-	t.Helper()
-	c, err := taxii.NewClient(taxii.ClientOptions{URL: n.url, User: n.made.User, Password: n.made.Password})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
 }
 
 // pullFrom pins the other node, lets this one read its first collection, and subscribes.

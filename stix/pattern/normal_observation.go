@@ -64,6 +64,7 @@ func observationTerms(set []conjunct, between *StartStop) []*term {
 	for i, c := range set {
 		terms[i] = &term{kind: termObservation, conjunct: c, between: between, text: "[" + c.text + "]" + textOfBetween(between)}
 	}
+	slices.SortFunc(terms, compareTerms)
 	return terms
 }
 
@@ -118,6 +119,9 @@ func gatherAll(list []counted, e ObservationExpression, between *StartStop, time
 // normalAll joins sets of alternatives by AND.
 func normalAll(list []counted) []*term {
 	list = mergeCounted(list)
+	if len(list) == 1 && list[0].times == 1 {
+		return list[0].set
+	}
 	count, length := int64(1), 0
 	for _, c := range list {
 		count = saturated(0, count, multisets(c.times, int64(len(c.set))))
@@ -399,6 +403,7 @@ func textOfSet(set []*term) string {
 	}
 	for i, c := range conjuncts {
 		if c != nil {
+			slices.SortFunc(c, func(a, b conjunct) int { return strings.Compare(a.text, b.text) })
 			texts[i] = "[" + textOfConjuncts(c) + "]" + texts[i]
 		}
 	}

@@ -49,8 +49,10 @@ func testUnknown(t *testing.T, f *Fixture) {
 		object{n: 3, marks: []stix.Identifier{stix.MarkingOf(stix.TLPGreen)}}.make(),
 		object{n: 4, marks: []stix.Identifier{tlp.ID}}.make(),
 		tlp) // its definition is held, but is no statement: what it means is not known
+	f.add(t, c, statement(3))
+	f.add(t, c, object{n: 5, marks: []stix.Identifier{other, id("marking-definition", 3)}}.make()) // one of two is known
 	got := f.page(t, taxii.Query{Collection: c.ID, Visible: known}).Entries
-	want := []string{"marking-definition-002 2025-12-01T00:00:00.000Z", "indicator-003 2026-01-01T00:00:00.000Z"}
+	want := []string{"marking-definition-002 2025-12-01T00:00:00.000Z", "indicator-003 2026-01-01T00:00:00.000Z", "marking-definition-003 2025-12-01T00:00:00.000Z"}
 	if diff := cmp.Diff(want, names(got)); diff != "" {
 		t.Errorf("visible (-want +got):\n%s", diff)
 	}
