@@ -74,6 +74,7 @@ func TestBombs(t *testing.T) {
 		"pairs":                 {"([EXISTS a:b] FOLLOWEDBY [a:b > 500]) REPEATS 400 TIMES", []Outcome{Matched, Undecided}},
 		"pairs in windows":      {"(([EXISTS a:b] FOLLOWEDBY [a:b > 500]) WITHIN 3 SECONDS) REPEATS 300 TIMES", []Outcome{NotMatched, Undecided}},
 		"choices repeated":      {"([a:b = 1] OR ([a:b = 2] FOLLOWEDBY [a:b = 3])) REPEATS 500 TIMES", []Outcome{NotMatched}},
+		"many choices":          {"(" + strings.TrimSuffix(strings.Repeat("([a:b = 1] OR ([a:b = 2] FOLLOWEDBY [a:b > 3])) FOLLOWEDBY ", 20), " FOLLOWEDBY ") + ") REPEATS 3 TIMES", []Outcome{NotMatched, Undecided}},
 		"counted beyond choice": {"(([EXISTS a:b] WITHIN 5 SECONDS) REPEATS 3 TIMES WITHIN 2 SECONDS) REPEATS 334 TIMES", []Outcome{NotMatched}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -83,6 +83,9 @@ func (s *searcher) product(remaining, chosen []*plan, yield func([]*plan) bool) 
 	})
 }
 
+// maxChoices bounds the alternatives that copies distributes over.
+const maxChoices = 1024
+
 // copies distributes n copies over the alternatives of one. The copies are interchangeable, so only how often each
 // alternative is taken matters.
 func (s *searcher) copies(p *plan, yield func(*plan) bool) bool {
@@ -91,8 +94,12 @@ func (s *searcher) copies(p *plan, yield func(*plan) bool) bool {
 		if k != nil {
 			choices = append(choices, k)
 		}
-		return true
+		return len(choices) <= maxChoices
 	})
+	if len(choices) > maxChoices {
+		s.gaveUp = "an expression that is repeated can match in too many ways"
+		return true
+	}
 	var distribute func(i int, left int64, chosen []*plan) bool
 	distribute = func(i int, left int64, chosen []*plan) bool {
 		if !s.meter.spend(1 + len(chosen)) {
