@@ -178,6 +178,15 @@ func (c *HTTPClient) root(ctx context.Context) (*url.URL, error) {
 		c.discovery, cut(strings.Join(candidates, ", "), 300))
 }
 
+// APIRootURL is the URL of the API root that the client speaks to, with a trailing slash.
+func (c *HTTPClient) APIRootURL(ctx context.Context) (string, error) {
+	u, err := c.root(ctx)
+	if err != nil {
+		return "", err
+	}
+	return u.String(), nil
+}
+
 // endpoint is a URL below the API root; segments are escaped, and a trailing slash is added (§3.1).
 func (c *HTTPClient) endpoint(ctx context.Context, segments ...string) (*url.URL, error) {
 	base, err := c.root(ctx)

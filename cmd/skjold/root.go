@@ -96,7 +96,7 @@ its analysts publish STIX 2.1 objects, and exchanges collections with the nodes 
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		a.initCommand(), a.serveCommand(), a.demoCommand(),
-		a.collectionCommand(), a.clientCommand(), a.publishCommand(), a.pollCommand(), a.checkCommand(), a.matchCommand(), a.generateCommand(),
+		a.collectionCommand(), a.clientCommand(), a.publishCommand(), a.pollCommand(), a.checkCommand(), a.matchCommand(), a.generateCommand(), a.doctorCommand(),
 		a.federationCommand(), a.statusCommand(), a.healthcheckCommand(), a.configCommand(), a.versionCommand(),
 	)
 	strictArgs(root)
