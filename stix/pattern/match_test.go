@@ -178,3 +178,38 @@ func TestInstantArithmetic(t *testing.T) {
 		}
 	}
 }
+
+// TestPossibleTimes: an observed-data over a while is observed at times of its own choosing, but only inside it.
+func TestPossibleTimes(t *testing.T) {
+	bundle := `{"objects":[{"type":"observed-data","id":"observed-data--1","number_observed":2,
+		"first_observed":"2020-01-01T00:00:00Z","last_observed":"2020-01-01T00:00:01Z","object_refs":["a--1"]},
+		{"type":"observed-data","id":"observed-data--2","number_observed":1,
+		"first_observed":"2020-01-01T00:00:10Z","last_observed":"2020-01-01T00:00:20Z","object_refs":["a--2"]},
+		{"type":"a","id":"a--1","b":1},{"type":"a","id":"a--2","b":2}]}`
+	start := func(from, to string) string {
+		return " START t'2020-01-01T00:00:" + from + "Z' STOP t'2020-01-01T00:00:" + to + "Z'"
+	}
+	for text, want := range map[string]Outcome{
+		"[a:b = 1] FOLLOWEDBY [a:b = 1]":                                                           Matched,
+		"[a:b = 1] FOLLOWEDBY [a:b = 1] FOLLOWEDBY [a:b = 1]":                                      NotMatched,
+		"([a:b = 1] FOLLOWEDBY [a:b = 1])" + start("01", "05"):                                     Matched,
+		"([a:b = 1] FOLLOWEDBY [a:b = 1])" + start("01.000001", "05"):                              NotMatched,
+		"[a:b = 1] FOLLOWEDBY [a:b = 1]" + start("00", "00.5"):                                     Matched,
+		"[a:b = 1]" + start("01", "02") + " FOLLOWEDBY [a:b = 1]" + start("00", "01"):              NotMatched,
+		"[a:b = 2] FOLLOWEDBY [a:b = 1]":                                                           NotMatched,
+		"([a:b = 1] AND [a:b = 2]) WITHIN 9 SECONDS":                                               NotMatched, // 9 seconds apart at least
+		"([a:b = 1] AND [a:b = 2]) WITHIN 9.000000000000000000001 SECONDS":                         Matched,
+		"([a:b = 1] AND [a:b = 1] AND [a:b = 2]) WITHIN 9.5 SECONDS":                               Matched,
+		"([a:b = 1]" + start("00", "01") + " FOLLOWEDBY [a:b = 2]) WITHIN 9 SECONDS":               NotMatched,
+		"([a:b = 1]" + start("00", "01") + " FOLLOWEDBY [a:b = 2]) WITHIN 9.1 SECONDS":             Matched,
+		"(([a:b = 1] FOLLOWEDBY [a:b = 2]) WITHIN 10 SECONDS) AND [a:b = 1]" + start("00", "00.1"): Matched,
+	} {
+		p, err := Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := Match(p, [][]byte{[]byte(bundle)}, Budget{}); err != nil || r.Outcome != want {
+			t.Errorf("%s is %v, %v, want %v", text, r.Outcome, err, want)
+		}
+	}
+}
