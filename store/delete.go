@@ -8,24 +8,6 @@ import (
 	"github.com/skjold-exchange/skjold/taxii"
 )
 
-func identifier(text string) stix.Identifier { return stix.Identifier(text) }
-
-func texts(ids []stix.Identifier) []string {
-	list := make([]string, len(ids))
-	for i, id := range ids {
-		list[i] = string(id)
-	}
-	return list
-}
-
-func sortKeys(list []stix.Timestamp) []string {
-	keys := make([]string, len(list))
-	for i, t := range list {
-		keys[i] = t.SortKey()
-	}
-	return keys
-}
-
 // heldEntry is a version of the object that a deletion names.
 type heldEntry struct {
 	seq           int64

@@ -9,6 +9,6 @@
 //   - What a query can filter by, apart from identifiers and versions, is interned: the marking set, the object type and
 //     the specification version of an entry are one small number, its facet. A page query names the facets that its
 //     caller may see and wants; the sharing policy is asked once per marking set.
-//   - Concurrent writers share a commit: whoever holds the writer's turn runs the waiting submissions too, each in a
-//     savepoint of its own, and all of them return when the one commit is on the disk.
+//   - Concurrent writers share a commit: whoever holds the writer's turn runs the waiting submissions too, and all of them
+//     return when the one commit is on the disk. One that fails is undone alone.
 package store

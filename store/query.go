@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/skjold-exchange/skjold/stix"
 	"github.com/skjold-exchange/skjold/taxii"
 )
 
@@ -99,7 +100,7 @@ func (p *pagePlan) run(c conn, page *taxii.Page) error {
 		if !ok {
 			return fmt.Errorf("an entry of facet %d was read that was not asked for", r.Int(1))
 		}
-		e := taxii.Entry{DateAdded: taxii.DateAdded(r.Int(0)), ID: identifier(r.Text(2)), Version: r.Text(3), SpecVersion: f.specVersion}
+		e := taxii.Entry{DateAdded: taxii.DateAdded(r.Int(0)), ID: stix.Identifier(r.Text(2)), Version: r.Text(3), SpecVersion: f.specVersion}
 		if p.query.Bytes {
 			e.Raw = r.Bytes(4)
 			size += len(e.Raw)
@@ -268,4 +269,20 @@ func (p *pagePlan) mixedCondition(e string) []string {
 		any = append(any, e+`.version_key IN (`+p.list(sortKeys(v.Exact))+`)`)
 	}
 	return append(conditions, `(`+strings.Join(any, ` OR `)+`)`)
+}
+
+func texts(ids []stix.Identifier) []string {
+	list := make([]string, len(ids))
+	for i, id := range ids {
+		list[i] = string(id)
+	}
+	return list
+}
+
+func sortKeys(list []stix.Timestamp) []string {
+	keys := make([]string, len(list))
+	for i, t := range list {
+		keys[i] = t.SortKey()
+	}
+	return keys
 }

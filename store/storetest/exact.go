@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -107,7 +106,7 @@ func pollers(r *rand.Rand) []*poller {
 
 // writeSome submits random objects: new ones and new versions in any order, of several levels and owners, some under a
 // marking whose definition comes later or never.
-func writeSome(ctx context.Context, s taxii.Store, clock *Clock, collection string, writer int, r *rand.Rand, submissions int) error {
+func writeSome(ctx context.Context, committed *progress, s taxii.Store, clock *Clock, collection string, writer int, r *rand.Rand, submissions int) error {
 	for range submissions {
 		var items []taxii.Item
 		for range 1 + r.IntN(12) {
@@ -135,8 +134,47 @@ func writeSome(ctx context.Context, s taxii.Store, clock *Clock, collection stri
 		if status.FailureCount > 0 {
 			return fmt.Errorf("submission failed: %+v", status.Failures[0])
 		}
+		committed.step()
 	}
 	return nil
+}
+
+// progress lets pollers sleep while nothing is committed.
+type progress struct {
+	mu    sync.Mutex
+	moved *sync.Cond
+	n     int
+	done  bool
+}
+
+func newProgress() *progress {
+	p := new(progress)
+	p.moved = sync.NewCond(&p.mu)
+	return p
+}
+
+func (p *progress) step() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.n++
+	p.moved.Broadcast()
+}
+
+func (p *progress) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done = true
+	p.moved.Broadcast()
+}
+
+// after waits until more than n submissions are committed or all are, and returns how many and whether these are all.
+func (p *progress) after(n int) (int, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.n == n && !p.done {
+		p.moved.Wait()
+	}
+	return p.n, p.done
 }
 
 // concurrently runs writers to their end while the pollers poll, and then each poller once more.
@@ -144,30 +182,30 @@ func (f *Fixture) concurrently(t *testing.T, collection string, seed uint64, lis
 	t.Helper()
 	const writers, submissions = 8, 12
 	var writing, polling sync.WaitGroup
-	var done atomic.Bool
+	committed := newProgress()
 	for w := range writers {
 		writing.Go(func() {
-			if err := writeSome(t.Context(), f.Store, f.Clock, collection, w+1, rand.New(rand.NewPCG(seed, uint64(w))), submissions); err != nil {
+			if err := writeSome(t.Context(), committed, f.Store, f.Clock, collection, w+1, rand.New(rand.NewPCG(seed, uint64(w))), submissions); err != nil {
 				t.Errorf("writer %d: %v", w, err)
 			}
 		})
 	}
 	for _, p := range list {
 		polling.Go(func() {
-			for last := false; ; {
+			for seen, done := 0, false; ; {
 				if err := p.drain(t.Context(), f.Store, collection); err != nil {
 					t.Errorf("poller of %s: %v", p.name, err)
 					return
 				}
-				if last {
+				if done {
 					return
 				}
-				last = done.Load()
+				seen, done = committed.after(seen)
 			}
 		})
 	}
 	writing.Wait()
-	done.Store(true)
+	committed.end()
 	polling.Wait()
 	f.verify(t)
 }
