@@ -60,7 +60,7 @@ func (s *Store) AddClient(ctx context.Context, client Client) (string, error) {
 	key, hash := newKey()
 	err := s.write(ctx, func(c conn) error {
 		now := s.now()
-		n, err := addAccount(c, taxii.Client, client.Name, now)
+		n, err := addAccount(c, taxii.ClientAccount, client.Name, now)
 		if err != nil {
 			return err
 		}
@@ -86,7 +86,7 @@ func addKey(c conn, account int64, hash []byte, now time.Time) error {
 
 // clientNumber finds a client's account; taxii.ErrNotFound.
 func clientNumber(c conn, name string) (int64, error) {
-	n, err := accountNumber(c, taxii.Client, name)
+	n, err := accountNumber(c, taxii.ClientAccount, name)
 	if err == nil && n == 0 {
 		err = notFound("client", name)
 	}
@@ -148,7 +148,7 @@ func (s *Store) Clients(ctx context.Context) ([]Client, error) {
 	var list []Client
 	err := s.read(ctx, func(c conn) error {
 		list = nil
-		rows, err := accounts(c, taxii.Client, "")
+		rows, err := accounts(c, taxii.ClientAccount, "")
 		if err != nil {
 			return err
 		}
@@ -206,7 +206,7 @@ func (s *Store) principal(c conn, name, key string) (*taxii.Principal, error) {
 	if expires <= s.now().UnixMicro() {
 		return nil, refuse(fmt.Sprintf("the key of client %q has expired", holder))
 	}
-	list, err := accounts(c, taxii.Client, holder)
+	list, err := accounts(c, taxii.ClientAccount, holder)
 	if err != nil {
 		return nil, err
 	}
@@ -217,5 +217,5 @@ func (s *Store) principal(c conn, name, key string) (*taxii.Principal, error) {
 	if client.Disabled {
 		return nil, refuse(fmt.Sprintf("client %q is disabled", holder))
 	}
-	return &taxii.Principal{Kind: taxii.Client, Name: holder, Admin: client.Admin, EmptyList: client.EmptyList, Rights: list[0].rights}, nil
+	return &taxii.Principal{Kind: taxii.ClientAccount, Name: holder, Admin: client.Admin, EmptyList: client.EmptyList, Rights: list[0].rights}, nil
 }

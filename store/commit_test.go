@@ -153,15 +153,15 @@ func TestFailedTransaction(t *testing.T) {
 	if err := s.SetMeta(t.Context(), "a", "b"); !errors.Is(err, broken) {
 		t.Errorf("a write whose commit failed: %v", err)
 	}
-	s.Observe(taxii.Served{Kind: taxii.Client, Name: "x", Objects: 1})
+	s.Observe(taxii.Served{Kind: taxii.ClientAccount, Name: "x", Objects: 1})
 	if err := s.flush(t.Context()); !errors.Is(err, broken) {
 		t.Errorf("flush: %v", err)
 	}
-	s.Observe(taxii.Served{Kind: taxii.Client, Name: "x", Objects: 2, UserAgent: "a"})
+	s.Observe(taxii.Served{Kind: taxii.ClientAccount, Name: "x", Objects: 2, UserAgent: "a"})
 	if err := s.flush(t.Context()); !errors.Is(err, broken) {
 		t.Errorf("flush: %v", err)
 	}
-	if o := s.observed.seen[observed{taxii.Client, "x"}]; o == nil || o.objects != 3 || o.userAgent != "a" {
+	if o := s.observed.seen[observed{taxii.ClientAccount, "x"}]; o == nil || o.objects != 3 || o.userAgent != "a" {
 		t.Errorf("what could not be written was not kept: %+v", o)
 	}
 	s.commits.engine = s.engine

@@ -25,7 +25,7 @@ func (s *Store) AddPeer(ctx context.Context, p federation.Peer, replace bool) er
 		return invalid("a peer has an entity id and request keys")
 	}
 	return s.write(ctx, func(c conn) error {
-		n, err := accountNumber(c, taxii.Peer, string(p.Entity))
+		n, err := accountNumber(c, taxii.PeerNode, string(p.Entity))
 		if err != nil {
 			return err
 		}
@@ -37,7 +37,7 @@ func (s *Store) AddPeer(ctx context.Context, p federation.Peer, replace bool) er
 		if added.IsZero() {
 			added = s.now()
 		}
-		if n, err = addAccount(c, taxii.Peer, string(p.Entity), added); err != nil {
+		if n, err = addAccount(c, taxii.PeerNode, string(p.Entity), added); err != nil {
 			return err
 		}
 		_, err = c.Exec(`INSERT INTO peer (account, jwks, api_root) VALUES ($1, $2, $3)`, n, p.JWKS, p.APIRoot)
@@ -47,7 +47,7 @@ func (s *Store) AddPeer(ctx context.Context, p federation.Peer, replace bool) er
 
 // peerNumber finds a peer's account; federation.ErrUnknownPeer.
 func peerNumber(c conn, id federation.EntityID) (int64, error) {
-	n, err := accountNumber(c, taxii.Peer, string(id))
+	n, err := accountNumber(c, taxii.PeerNode, string(id))
 	if err == nil && n == 0 {
 		err = fmt.Errorf("%q: %w", id, federation.ErrUnknownPeer)
 	}
@@ -98,7 +98,7 @@ func (s *Store) peers(ctx context.Context, id federation.EntityID) ([]PeerInfo, 
 	var list []PeerInfo
 	err := s.read(ctx, func(c conn) error {
 		list = nil
-		rows, err := accounts(c, taxii.Peer, string(id))
+		rows, err := accounts(c, taxii.PeerNode, string(id))
 		if err != nil {
 			return err
 		}
@@ -149,5 +149,5 @@ func (s *Store) PeerPrincipal(ctx context.Context, id federation.EntityID) (*tax
 	if err != nil {
 		return nil, err
 	}
-	return &taxii.Principal{Kind: taxii.Peer, Name: string(info.Entity), Rights: info.Rights, MaxTLP: info.MaxTLP}, nil
+	return &taxii.Principal{Kind: taxii.PeerNode, Name: string(info.Entity), Rights: info.Rights, MaxTLP: info.MaxTLP}, nil
 }

@@ -35,7 +35,7 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	now.Add(1)
-	s.Observe(taxii.Served{Kind: taxii.Client, Name: "siem", Collection: c.ID, Objects: 4})
+	s.Observe(taxii.Served{Kind: taxii.ClientAccount, Name: "siem", Collection: c.ID, Objects: 4})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel() // Run does what is due, writes what was observed, and ends
 	if err := s.Run(ctx); !errors.Is(err, context.Canceled) {

@@ -346,7 +346,7 @@ func TestCheckBody(t *testing.T) {
 				{nil, tt.want},
 			} {
 				asked := 0
-				g.users["signer"] = &Principal{Kind: Client, Name: "signer", Admin: true, CheckBody: func(sum [32]byte) error {
+				g.users["signer"] = &Principal{Kind: ClientAccount, Name: "signer", Admin: true, CheckBody: func(sum [32]byte) error {
 					asked++
 					if sum != right {
 						t.Errorf("sum %x, want %x", sum, right)
@@ -366,7 +366,7 @@ func TestCheckBody(t *testing.T) {
 		})
 	}
 	g := newRig(t)
-	g.users["signer"] = &Principal{Kind: Peer, Name: "signer", Admin: true, CheckBody: func([32]byte) error { return errors.New("no") }}
+	g.users["signer"] = &Principal{Kind: PeerNode, Name: "signer", Admin: true, CheckBody: func([32]byte) error { return errors.New("no") }}
 	g.want(g.get(g.objects(""), as("signer")), http.StatusOK)
 }
 

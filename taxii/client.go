@@ -12,7 +12,7 @@ import (
 	"github.com/skjold-exchange/skjold/stix"
 )
 
-// ClientOptions are what an HTTPClient needs. Only URL is required.
+// ClientOptions are what an Client needs. Only URL is required.
 type ClientOptions struct {
 	// URL is where the server is: its host alone or its discovery (…/taxii2/), an API root (…/taxii2/main/), or a
 	// collection (…/collections/ID/, with or without objects/). Credentials in it are taken as User and Password.
@@ -23,7 +23,7 @@ type ClientOptions struct {
 	// SignRequest, where set, adds credentials of its own to each attempt at a request, whose body it is given.
 	SignRequest func(r *http.Request, body []byte) error
 
-	// HTTP sends the requests; its redirect policy is replaced by the HTTPClient's. The default waits 60 s for the head of a
+	// HTTP sends the requests; its redirect policy is replaced by the Client's. The default waits 60 s for the head of a
 	// response and 10 min for the whole.
 	HTTP      *http.Client
 	UserAgent string // "skjold"
@@ -38,13 +38,13 @@ type ClientOptions struct {
 	Wait func(ctx context.Context, d time.Duration) error
 }
 
-// HTTPClient speaks TAXII 2.1 with one server. It may be used concurrently.
+// Client speaks TAXII 2.1 with one server. It may be used concurrently.
 //
 // GETs are repeated after lost connections and after 429, 502, 503 and 504, with the server's Retry-After or a growing
 // pause. A POST or DELETE is repeated only if the connection was lost before any response: adding an identical object
 // again is no error (§5.5), and what was deleted stays so. Redirects are followed for GETs on the same host only, so that
 // credentials go nowhere else.
-type HTTPClient struct {
+type Client struct {
 	opt        ClientOptions
 	http       *http.Client
 	discovery  *url.URL // where discovery is
@@ -53,7 +53,7 @@ type HTTPClient struct {
 }
 
 // NewClient returns a client; the error says what is wrong with the options. Nothing is sent yet.
-func NewClient(o ClientOptions) (*HTTPClient, error) {
+func NewClient(o ClientOptions) (*Client, error) {
 	u, err := url.Parse(o.URL)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
 		return nil, errors.New("the server's URL must be of the form https://HOST/taxii2/ROOT/, without a query")
@@ -75,7 +75,7 @@ func NewClient(o ClientOptions) (*HTTPClient, error) {
 	if o.Wait == nil {
 		o.Wait = wait
 	}
-	c := &HTTPClient{opt: o}
+	c := &Client{opt: o}
 	c.http = c.guarded(o.HTTP)
 	c.locate(u)
 	return c, nil
@@ -93,7 +93,7 @@ func wait(ctx context.Context, d time.Duration) error {
 }
 
 // locate reads from the URL's path what it is the URL of.
-func (c *HTTPClient) locate(u *url.URL) {
+func (c *Client) locate(u *url.URL) {
 	path := strings.TrimSuffix(u.EscapedPath(), "/") + "/"
 	base := *u
 	base.Path, base.RawPath = "/", ""
@@ -116,7 +116,7 @@ func (c *HTTPClient) locate(u *url.URL) {
 }
 
 // guarded is a copy of the HTTP client that follows redirects only where they can do no harm.
-func (c *HTTPClient) guarded(h *http.Client) *http.Client {
+func (c *Client) guarded(h *http.Client) *http.Client {
 	if h == nil {
 		transport := http.DefaultTransport.(*http.Transport).Clone()
 		transport.ResponseHeaderTimeout = time.Minute
@@ -132,7 +132,7 @@ func (c *HTTPClient) guarded(h *http.Client) *http.Client {
 	return &guarded
 }
 
-func (c *HTTPClient) checkRedirect(r *http.Request, via []*http.Request) error {
+func (c *Client) checkRedirect(r *http.Request, via []*http.Request) error {
 	first := via[0]
 	switch {
 	case r.URL.Scheme != first.URL.Scheme || r.URL.Host != first.URL.Host:
@@ -150,7 +150,7 @@ func (c *HTTPClient) checkRedirect(r *http.Request, via []*http.Request) error {
 
 // root is the API root's URL: the one given, or what discovery names as the default or only one. Roots on other hosts are
 // not taken from discovery, since the credentials would go there.
-func (c *HTTPClient) root(ctx context.Context) (*url.URL, error) {
+func (c *Client) root(ctx context.Context) (*url.URL, error) {
 	if c.apiRoot != nil {
 		return c.apiRoot, nil
 	}
@@ -179,7 +179,7 @@ func (c *HTTPClient) root(ctx context.Context) (*url.URL, error) {
 }
 
 // APIRootURL is the URL of the API root that the client speaks to, with a trailing slash.
-func (c *HTTPClient) APIRootURL(ctx context.Context) (string, error) {
+func (c *Client) APIRootURL(ctx context.Context) (string, error) {
 	u, err := c.root(ctx)
 	if err != nil {
 		return "", err
@@ -188,7 +188,7 @@ func (c *HTTPClient) APIRootURL(ctx context.Context) (string, error) {
 }
 
 // endpoint is a URL below the API root; segments are escaped, and a trailing slash is added (§3.1).
-func (c *HTTPClient) endpoint(ctx context.Context, segments ...string) (*url.URL, error) {
+func (c *Client) endpoint(ctx context.Context, segments ...string) (*url.URL, error) {
 	base, err := c.root(ctx)
 	if err != nil {
 		return nil, err
@@ -207,4 +207,4 @@ func (c *HTTPClient) endpoint(ctx context.Context, segments ...string) (*url.URL
 }
 
 // CollectionInURL is the collection that the client's URL names: an id or alias, "" if it names none.
-func (c *HTTPClient) CollectionInURL() string { return c.collection }
+func (c *Client) CollectionInURL() string { return c.collection }

@@ -25,9 +25,9 @@ const (
 	maxErrorBody = 64 << 10
 )
 
-// send makes a request, repeating it as HTTPClient promises. The response has a success status, and its body is bounded.
+// send makes a request, repeating it as Client promises. The response has a success status, and its body is bounded.
 // tried is how many attempts were made.
-func (c *HTTPClient) send(ctx context.Context, method string, u *url.URL, body []byte) (resp *http.Response, tried int, err error) {
+func (c *Client) send(ctx context.Context, method string, u *url.URL, body []byte) (resp *http.Response, tried int, err error) {
 	for {
 		tried++
 		resp, err = c.attempt(ctx, method, u, body)
@@ -65,7 +65,7 @@ type permanentError struct{ error }
 
 func (e *permanentError) Unwrap() error { return e.error }
 
-func (c *HTTPClient) attempt(ctx context.Context, method string, u *url.URL, body []byte) (*http.Response, error) {
+func (c *Client) attempt(ctx context.Context, method string, u *url.URL, body []byte) (*http.Response, error) {
 	r, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, &permanentError{err}
@@ -110,7 +110,7 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 }
 
 // responseError reads an error response; whatever its body is, the status remains.
-func (c *HTTPClient) responseError(method string, resp *http.Response) *ResponseError {
+func (c *Client) responseError(method string, resp *http.Response) *ResponseError {
 	defer resp.Body.Close()
 	e := &ResponseError{Method: method, URL: bareURL(resp.Request.URL), Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header)}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
@@ -147,7 +147,7 @@ func isTAXII(h http.Header) bool {
 }
 
 // open is a GET whose body is read by the caller.
-func (c *HTTPClient) open(ctx context.Context, u *url.URL) (*http.Response, error) {
+func (c *Client) open(ctx context.Context, u *url.URL) (*http.Response, error) {
 	resp, _, err := c.send(ctx, http.MethodGet, u, nil)
 	if err != nil {
 		return nil, err
@@ -161,7 +161,7 @@ func (c *HTTPClient) open(ctx context.Context, u *url.URL) (*http.Response, erro
 }
 
 // fetch gets a resource; the response's headers come with it.
-func fetch[T any](ctx context.Context, c *HTTPClient, u *url.URL) (resource T, h http.Header, err error) {
+func fetch[T any](ctx context.Context, c *Client, u *url.URL) (resource T, h http.Header, err error) {
 	resp, err := c.open(ctx, u)
 	if err != nil {
 		return resource, nil, err

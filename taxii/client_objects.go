@@ -22,16 +22,16 @@ type PageReader struct {
 }
 
 // Objects asks for a page of a collection's objects (§5.4). collection is an id or alias.
-func (c *HTTPClient) Objects(ctx context.Context, collection string, q PageRequest) (*PageReader, error) {
+func (c *Client) Objects(ctx context.Context, collection string, q PageRequest) (*PageReader, error) {
 	return c.page(ctx, q, "collections", collection, "objects")
 }
 
 // Object asks for the versions of one object that q matches, the last without match (§5.6).
-func (c *HTTPClient) Object(ctx context.Context, collection, object string, q PageRequest) (*PageReader, error) {
+func (c *Client) Object(ctx context.Context, collection, object string, q PageRequest) (*PageReader, error) {
 	return c.page(ctx, q, "collections", collection, "objects", object)
 }
 
-func (c *HTTPClient) page(ctx context.Context, q PageRequest, segments ...string) (*PageReader, error) {
+func (c *Client) page(ctx context.Context, q PageRequest, segments ...string) (*PageReader, error) {
 	u, err := c.endpoint(ctx, segments...)
 	if err != nil {
 		return nil, err
@@ -83,7 +83,7 @@ var ErrPending = errors.New("the server is still working on the submission; ask 
 // Add posts objects in one envelope (§5.5) and waits until the status is complete, asking again with growing pauses for at
 // most StatusWait; then it returns the last status and ErrPending. Objects that the server refused are in the status's
 // failures and are no error here.
-func (c *HTTPClient) Add(ctx context.Context, collection string, objects [][]byte) (Status, error) {
+func (c *Client) Add(ctx context.Context, collection string, objects [][]byte) (Status, error) {
 	u, err := c.endpoint(ctx, "collections", collection, "objects")
 	if err != nil {
 		return Status{}, err
@@ -156,7 +156,7 @@ func Batches(objects iter.Seq[[]byte], octets int64, count int) iter.Seq[[][]byt
 }
 
 // Delete deletes an object's version, or all versions for version "" (§5.7). versions are as in match[version].
-func (c *HTTPClient) Delete(ctx context.Context, collection, object string, versions ...string) error {
+func (c *Client) Delete(ctx context.Context, collection, object string, versions ...string) error {
 	u, err := c.endpoint(ctx, "collections", collection, "objects", object)
 	if err != nil {
 		return err

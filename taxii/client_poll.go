@@ -27,7 +27,7 @@ const (
 
 // Poller reads everything in a collection after a position, page by page. It is not for concurrent use.
 type Poller struct {
-	client     *HTTPClient
+	client     *Client
 	collection string
 	query      PageRequest
 	position   Position
@@ -47,7 +47,7 @@ type pageHash [sha256.Size]byte
 // added headers (§3.5). A stored token that the server no longer takes is given up for the position's AddedAfter:
 // objects may come twice then, none is missed. A server that repeats a page, or gives no way on, ends the poll with an
 // error instead of looping.
-func (c *HTTPClient) Poll(collection string, from Position, q PageRequest) *Poller {
+func (c *Client) Poll(collection string, from Position, q PageRequest) *Poller {
 	q.AddedAfter, q.Next = "", ""
 	return &Poller{client: c, collection: collection, query: q, position: from, stored: true, seen: map[pageHash]bool{}}
 }

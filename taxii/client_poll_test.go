@@ -75,7 +75,7 @@ func TestPollAfterARestore(t *testing.T) {
 }
 
 // otherServer answers pages in the ways of servers that have no next, by a function of the query.
-func otherServer(t *testing.T, page func(q url.Values) (body string, headers []string)) *HTTPClient {
+func otherServer(t *testing.T, page func(q url.Values) (body string, headers []string)) *Client {
 	s := newScript(t, func(w http.ResponseWriter, r *http.Request) {
 		body, headers := page(r.URL.Query())
 		answer(200, body, headers...)(w, r)

@@ -11,13 +11,13 @@ import (
 )
 
 // Discovery gets the discovery resource (§4.1).
-func (c *HTTPClient) Discovery(ctx context.Context) (Discovery, error) {
+func (c *Client) Discovery(ctx context.Context) (Discovery, error) {
 	d, _, err := fetch[Discovery](ctx, c, c.discovery)
 	return d, err
 }
 
 // APIRoot gets the API root resource (§4.2).
-func (c *HTTPClient) APIRoot(ctx context.Context) (APIRoot, error) {
+func (c *Client) APIRoot(ctx context.Context) (APIRoot, error) {
 	u, err := c.endpoint(ctx)
 	if err != nil {
 		return APIRoot{}, err
@@ -27,7 +27,7 @@ func (c *HTTPClient) APIRoot(ctx context.Context) (APIRoot, error) {
 }
 
 // Collections gets all collections that the account sees (§5.1).
-func (c *HTTPClient) Collections(ctx context.Context) ([]CollectionResource, error) {
+func (c *Client) Collections(ctx context.Context) ([]CollectionResource, error) {
 	u, err := c.endpoint(ctx, "collections")
 	if err != nil {
 		return nil, err
@@ -38,7 +38,7 @@ func (c *HTTPClient) Collections(ctx context.Context) ([]CollectionResource, err
 
 // Collection finds a collection by id, alias or title; "" means the one that the client's URL names. ErrNotFound with
 // the names that there are, if it is none of them.
-func (c *HTTPClient) Collection(ctx context.Context, name string) (CollectionResource, error) {
+func (c *Client) Collection(ctx context.Context, name string) (CollectionResource, error) {
 	if name == "" {
 		name = c.collection
 	}
@@ -62,7 +62,7 @@ func (c *HTTPClient) Collection(ctx context.Context, name string) (CollectionRes
 	return found, err
 }
 
-func (c *HTTPClient) collectionAt(ctx context.Context, segment string) (CollectionResource, error) {
+func (c *Client) collectionAt(ctx context.Context, segment string) (CollectionResource, error) {
 	u, err := c.endpoint(ctx, "collections", segment)
 	if err != nil {
 		return CollectionResource{}, err
@@ -95,7 +95,7 @@ func chooseCollection(all []CollectionResource, name string) (CollectionResource
 }
 
 // Status gets the status of a submission (§4.3).
-func (c *HTTPClient) Status(ctx context.Context, id string) (Status, error) {
+func (c *Client) Status(ctx context.Context, id string) (Status, error) {
 	u, err := c.endpoint(ctx, "status", id)
 	if err != nil {
 		return Status{}, err
@@ -142,7 +142,7 @@ func pageHeaders(h http.Header) PageHeaders {
 }
 
 // Manifest gets a page of a collection's manifest (§5.3).
-func (c *HTTPClient) Manifest(ctx context.Context, collection string, q PageRequest) (Manifest, PageHeaders, error) {
+func (c *Client) Manifest(ctx context.Context, collection string, q PageRequest) (Manifest, PageHeaders, error) {
 	u, err := c.endpoint(ctx, "collections", collection, "manifest")
 	if err != nil {
 		return Manifest{}, PageHeaders{}, err
@@ -153,7 +153,7 @@ func (c *HTTPClient) Manifest(ctx context.Context, collection string, q PageRequ
 }
 
 // Versions gets the versions of an object (§5.8).
-func (c *HTTPClient) Versions(ctx context.Context, collection, object string, q PageRequest) (Versions, PageHeaders, error) {
+func (c *Client) Versions(ctx context.Context, collection, object string, q PageRequest) (Versions, PageHeaders, error) {
 	u, err := c.endpoint(ctx, "collections", collection, "objects", object, "versions")
 	if err != nil {
 		return Versions{}, PageHeaders{}, err

@@ -21,7 +21,7 @@ import (
 )
 
 // clientOf is a client of a server, with waits noted instead of waited.
-func clientOf(t *testing.T, url string, edits ...func(*ClientOptions)) (*HTTPClient, *[]time.Duration) {
+func clientOf(t *testing.T, url string, edits ...func(*ClientOptions)) (*Client, *[]time.Duration) {
 	t.Helper()
 	var waits []time.Duration
 	o := ClientOptions{URL: url, User: "admin", Password: "key-of-admin", Wait: func(ctx context.Context, d time.Duration) error {

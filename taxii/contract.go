@@ -57,8 +57,8 @@ type PrincipalKind string
 
 // The kinds.
 const (
-	Client PrincipalKind = "client" // a SOC tool or an analyst of this node
-	Peer   PrincipalKind = "peer"   // a node of the federation
+	ClientAccount PrincipalKind = "client" // a SOC tool or an analyst of this node
+	PeerNode      PrincipalKind = "peer"   // a node of the federation
 )
 
 // Principal is who calls, with the rights per collection as they are at this request.

@@ -25,7 +25,7 @@ func Example() {
 	store.addCollection("Indicators", "indicators")
 	server := httptest.NewServer(NewServer(Options{
 		Store:         store,
-		Authenticator: KeyAuth{oneAccount{Principal{Kind: Client, Name: "analyst", Admin: true}}},
+		Authenticator: KeyAuth{oneAccount{Principal{Kind: ClientAccount, Name: "analyst", Admin: true}}},
 		Visibility:    levelVisibility{},
 		Logger:        slog.New(slog.DiscardHandler),
 	}).Handler())

@@ -74,7 +74,7 @@ func (m *metrics) submission(st Status) {
 }
 
 func kindLabel(k PrincipalKind) string {
-	if k == Client || k == Peer {
+	if k == ClientAccount || k == PeerNode {
 		return string(k)
 	}
 	return "other"

@@ -52,7 +52,7 @@ type levelVisibility struct{}
 
 func (levelVisibility) Visible(p *Principal, c Collection, m stix.MarkingSet, unknown bool) bool {
 	level := m.Level(c.DefaultTLP, unknown)
-	if p.Kind == Peer {
+	if p.Kind == PeerNode {
 		return level <= p.MaxTLP[c.ID]
 	}
 	return level < stix.TLPRed
@@ -78,14 +78,14 @@ func newRig(t *testing.T, options ...func(*Options)) *rig {
 		return map[string]Rights{g.open.ID: {Read: read, Write: write}}
 	}
 	g.users = map[string]*Principal{
-		"admin":  {Kind: Client, Name: "admin", Admin: true},
-		"reader": {Kind: Client, Name: "reader", Rights: rights(true, false)},
-		"writer": {Kind: Client, Name: "writer", Rights: rights(false, true)},
-		"both":   {Kind: Client, Name: "both", Rights: rights(true, true)},
-		"nobody": {Kind: Client, Name: "nobody"},
-		"peer": {Kind: Peer, Name: "https://peer.example", Rights: rights(true, false),
+		"admin":  {Kind: ClientAccount, Name: "admin", Admin: true},
+		"reader": {Kind: ClientAccount, Name: "reader", Rights: rights(true, false)},
+		"writer": {Kind: ClientAccount, Name: "writer", Rights: rights(false, true)},
+		"both":   {Kind: ClientAccount, Name: "both", Rights: rights(true, true)},
+		"nobody": {Kind: ClientAccount, Name: "nobody"},
+		"peer": {Kind: PeerNode, Name: "https://peer.example", Rights: rights(true, false),
 			MaxTLP: map[string]stix.TLP{g.open.ID: stix.TLPGreen}},
-		"elastic": {Kind: Client, Name: "elastic", Rights: rights(true, false), EmptyList: true},
+		"elastic": {Kind: ClientAccount, Name: "elastic", Rights: rights(true, false), EmptyList: true},
 	}
 	o := Options{
 		Title: "Test server", PublicURL: "https://taxii.example/", Store: g.store, Authenticator: KeyAuth{g}, Visibility: levelVisibility{},

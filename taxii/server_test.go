@@ -335,7 +335,7 @@ func TestObserve(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Served{Kind: Client, Name: "reader", Collection: g.open.ID, Objects: 2, Last: reached, UserAgent: "tool"}
+	want := Served{Kind: ClientAccount, Name: "reader", Collection: g.open.ID, Objects: 2, Last: reached, UserAgent: "tool"}
 	if d := cmp.Diff(want, last()); d != "" {
 		t.Error(d)
 	}

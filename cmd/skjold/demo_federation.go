@@ -369,7 +369,7 @@ func (s *demoNode) mayLeave(ctx context.Context) (map[stix.Identifier]bool, erro
 	if err != nil {
 		return nil, err
 	}
-	peer := &taxii.Principal{Kind: taxii.Peer, MaxTLP: map[string]stix.TLP{c.ID: stix.TLPGreen}}
+	peer := &taxii.Principal{Kind: taxii.PeerNode, MaxTLP: map[string]stix.TLP{c.ID: stix.TLPGreen}}
 	visible := func(m stix.MarkingSet, unknown bool) bool { return policy{}.Visible(peer, c, m, unknown) }
 	ids := map[stix.Identifier]bool{}
 	return ids, s.entries(ctx, visible, func(e taxii.Entry) { ids[e.ID] = true })

@@ -83,7 +83,7 @@ and deleted again. Exit code 1 if a fault was found.`,
 type doctor struct {
 	*app
 	ctx                   context.Context
-	client                *taxii.HTTPClient
+	client                *taxii.Client
 	http                  *http.Client
 	base                  *url.URL
 	user, password, token string

@@ -156,9 +156,9 @@ type policy struct{}
 func (policy) Visible(p *taxii.Principal, c taxii.Collection, m stix.MarkingSet, unknown bool) bool {
 	r := sharing.Request{Markings: sharing.Markings{Set: m, Default: c.DefaultTLP, Unknown: unknown}}
 	switch p.Kind {
-	case taxii.Client:
+	case taxii.ClientAccount:
 		r.Recipient = sharing.OwnTool
-	case taxii.Peer:
+	case taxii.PeerNode:
 		r.Recipient, r.MaxTLP = sharing.PeerNode, p.MaxTLP[c.ID]
 	}
 	return sharing.Decide(r).Allow

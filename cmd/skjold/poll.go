@@ -70,7 +70,7 @@ the objects before it were, so an interrupted run repeats at most a page and mis
 }
 
 // poll prints everything after a position. Objects that cannot be taken are told on standard error and counted.
-func (a *app) poll(ctx context.Context, client *taxii.HTTPClient, url string, from taxii.Position, file string, q taxii.PageRequest) error {
+func (a *app) poll(ctx context.Context, client *taxii.Client, url string, from taxii.Position, file string, q taxii.PageRequest) error {
 	if file != "" {
 		var err error
 		if from, err = readCursor(file, url); err != nil {

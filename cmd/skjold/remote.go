@@ -46,7 +46,7 @@ func (r *remoteFlags) secret() (string, error) {
 }
 
 // client returns a TAXII client for the URL.
-func (r *remoteFlags) client(url string) (*taxii.HTTPClient, error) {
+func (r *remoteFlags) client(url string) (*taxii.Client, error) {
 	password, err := r.secret()
 	if err != nil {
 		return nil, err

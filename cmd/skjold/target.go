@@ -100,13 +100,13 @@ func envelope(objects [][]byte) []byte {
 
 // remoteTarget publishes to a TAXII 2.1 server.
 type remoteTarget struct {
-	client     *taxii.HTTPClient
+	client     *taxii.Client
 	collection taxii.CollectionResource
 	max        int64
 }
 
 // newRemoteTarget finds the collection and the server's limit.
-func newRemoteTarget(ctx context.Context, client *taxii.HTTPClient, collection string) (*remoteTarget, error) {
+func newRemoteTarget(ctx context.Context, client *taxii.Client, collection string) (*remoteTarget, error) {
 	root, err := client.APIRoot(ctx)
 	if err != nil {
 		return nil, err

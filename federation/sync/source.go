@@ -19,7 +19,7 @@ type source struct {
 	options *Options
 	sub     Subscription // what is subscribed to; its cursor is not used
 
-	client     *taxii.HTTPClient
+	client     *taxii.Client
 	apiRoot    string // the client's
 	collection string // id or alias at the peer, "" until it was looked up
 }

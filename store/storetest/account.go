@@ -58,7 +58,7 @@ func testCollections(t *testing.T, f *Fixture) {
 	if _, err := f.Node.AddClient(ctx, store.Client{Name: "siem", Rights: map[string]taxii.Rights{a.ID: {Read: true}}}); err != nil {
 		t.Fatal(err)
 	}
-	f.Store.Observe(taxii.Served{Kind: taxii.Client, Name: "siem", Collection: a.ID, Objects: 1, Last: 5})
+	f.Store.Observe(taxii.Served{Kind: taxii.ClientAccount, Name: "siem", Collection: a.ID, Objects: 1, Last: 5})
 	f.Reopen(t)
 	if err := f.Node.RemoveCollection(ctx, a.ID); err != nil {
 		t.Fatal(err)
@@ -133,7 +133,7 @@ func testClients(t *testing.T, f *Fixture) {
 		t.Fatal(err)
 	}
 	f.Reopen(t)
-	want := &taxii.Principal{Kind: taxii.Client, Name: "siem.prod", EmptyList: true, Rights: siem.Rights}
+	want := &taxii.Principal{Kind: taxii.ClientAccount, Name: "siem.prod", EmptyList: true, Rights: siem.Rights}
 	for _, name := range []string{"siem.prod", ""} {
 		got, err := f.Node.Account(ctx, name, key)
 		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); err != nil || diff != "" {
@@ -262,7 +262,7 @@ func testPeers(t *testing.T, f *Fixture) {
 	if err := f.Node.AddPeer(ctx, p, true); err != nil {
 		t.Fatal(err)
 	}
-	want := &taxii.Principal{Kind: taxii.Peer, Name: string(peerID), Rights: map[string]taxii.Rights{c.ID: {Read: true}, d.ID: {Write: true}}, MaxTLP: map[string]stix.TLP{c.ID: stix.TLPAmber}}
+	want := &taxii.Principal{Kind: taxii.PeerNode, Name: string(peerID), Rights: map[string]taxii.Rights{c.ID: {Read: true}, d.ID: {Write: true}}, MaxTLP: map[string]stix.TLP{c.ID: stix.TLPAmber}}
 	got, err := f.Node.PeerPrincipal(ctx, peerID)
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("PeerPrincipal: %v (-want +got):\n%s", err, diff)
@@ -309,11 +309,11 @@ func testObserve(t *testing.T, f *Fixture) {
 	}
 	f.subscribe(t, c)
 	at := f.Clock.Now()
-	f.Store.Observe(taxii.Served{Kind: taxii.Client, Name: "siem", Collection: c.ID, At: at, Objects: 10, Last: 100, UserAgent: "agent/1"})
-	f.Store.Observe(taxii.Served{Kind: taxii.Client, Name: "siem", Collection: c.ID, At: at.Add(time.Second), Objects: 5, Last: 200})
-	f.Store.Observe(taxii.Served{Kind: taxii.Client, Name: "siem", At: at.Add(2 * time.Second), Error: "400 " + strings.Repeat("x", 1000)})
-	f.Store.Observe(taxii.Served{Kind: taxii.Client, Name: "nobody", At: at, Objects: 1})
-	f.Store.Observe(taxii.Served{Kind: taxii.Peer, Name: string(peerID), Collection: c.ID, At: at, Objects: 3, Last: 300})
+	f.Store.Observe(taxii.Served{Kind: taxii.ClientAccount, Name: "siem", Collection: c.ID, At: at, Objects: 10, Last: 100, UserAgent: "agent/1"})
+	f.Store.Observe(taxii.Served{Kind: taxii.ClientAccount, Name: "siem", Collection: c.ID, At: at.Add(time.Second), Objects: 5, Last: 200})
+	f.Store.Observe(taxii.Served{Kind: taxii.ClientAccount, Name: "siem", At: at.Add(2 * time.Second), Error: "400 " + strings.Repeat("x", 1000)})
+	f.Store.Observe(taxii.Served{Kind: taxii.ClientAccount, Name: "nobody", At: at, Objects: 1})
+	f.Store.Observe(taxii.Served{Kind: taxii.PeerNode, Name: string(peerID), Collection: c.ID, At: at, Objects: 3, Last: 300})
 	f.Reopen(t) // Close writes
 	clients, err := f.Node.Clients(ctx)
 	if err != nil || len(clients) != 1 {
@@ -324,7 +324,7 @@ func testObserve(t *testing.T, f *Fixture) {
 	if diff := cmp.Diff(want, clients[0].Seen); diff != "" {
 		t.Errorf("seen of the client (-want +got):\n%s", diff)
 	}
-	f.Store.Observe(taxii.Served{Kind: taxii.Client, Name: "siem", Collection: c.ID, At: at.Add(3 * time.Second)}) // nothing new
+	f.Store.Observe(taxii.Served{Kind: taxii.ClientAccount, Name: "siem", Collection: c.ID, At: at.Add(3 * time.Second)}) // nothing new
 	f.Reopen(t)
 	want.LastSeen, want.LastPull, want.LastError = at.Add(3*time.Second), at.Add(3*time.Second), ""
 	if clients, err = f.Node.Clients(ctx); err != nil {

@@ -47,7 +47,7 @@ func testHostileText(t *testing.T, f *Fixture) {
 				t.Errorf("%+v found %v", q, names(p.Entries))
 			}
 		}
-		f.Store.Observe(taxii.Served{Kind: taxii.Client, Name: "tool", Collection: text, Last: 1, UserAgent: text, Error: text})
+		f.Store.Observe(taxii.Served{Kind: taxii.ClientAccount, Name: "tool", Collection: text, Last: 1, UserAgent: text, Error: text})
 		if err := f.Node.PullFailed(ctx, sub.ID, f.Clock.Now(), text); err != nil {
 			t.Errorf("PullFailed(%q): %v", text, err)
 		}
