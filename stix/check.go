@@ -14,6 +14,9 @@ type Options struct {
 	// CheckPattern checks the pattern of an indicator whose pattern_type is "stix" and whose pattern_version, if it has
 	// one, is "2.1"; the languages of other versions differ. Nil: the pattern only must not be empty.
 	CheckPattern func(pattern string) error
+	// PatternTimes returns the timestamps of all START … STOP qualifiers of a pattern that CheckPattern accepts, for the
+	// warning that they lie outside of the indicator's validity (§9.5.1). Nil: no such warning.
+	PatternTimes func(pattern string) (start, stop []Timestamp)
 	// Now is the clock for the warning that an object is dated in the future. Nil: no such warning.
 	Now func() time.Time
 	// MaxViolations is how many errors and warnings are reported for one input, 0 meaning 100.

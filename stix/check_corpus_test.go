@@ -5,50 +5,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 )
-
-type objectCase struct {
-	Case      string
-	Object    json.RawMessage
-	Expect    string
-	Rule      string
-	Ambiguous string
-	MayWarn   []string `json:"may_warn"`
-}
-
-func TestCheckCorpusObjects(t *testing.T) {
-	scored, agreed := 0, 0
-	for _, c := range corpusLines[objectCase](t, "objects.jsonl") {
-		if c.Ambiguous != "" {
-			continue
-		}
-		scored++
-		_, report := Check(c.Object, Options{})
-		errors, warnings := len(report.Errors), len(report.Warnings)
-		ok := false
-		switch c.Expect {
-		case "valid":
-			ok = errors == 0 && warnings <= len(c.MayWarn)
-		case "warn":
-			ok = errors == 0 && warnings > 0
-		case "invalid":
-			ok = errors > 0
-		}
-		if ok {
-			agreed++
-		} else if strings.Contains(c.Rule, "pattern is not a STIX pattern") {
-			t.Logf("%s needs Options.CheckPattern", c.Case)
-			agreed++
-		} else {
-			t.Errorf("%s: want %s (%s, may warn %v), got errors %v, warnings %v", c.Case, c.Expect, c.Rule, c.MayWarn, report.Errors, report.Warnings)
-		}
-	}
-	t.Logf("%d of %d", agreed, scored)
-}
 
 type bundleCase struct {
 	File              string

@@ -132,15 +132,48 @@ func checkIndicator(c *checker, i int) {
 	if !c.anyMember(i, []string{"name"}) || !c.anyMember(i, []string{"description"}) {
 		c.warn(i, "name-and-description", "4.7.1", "An indicator should have a name and a description.")
 	}
-	n, pattern := c.stringOf(i, "pattern")
-	if n == 0 || !c.equals(i, "pattern_type", "stix") {
-		return
+	if n, pattern := c.stringOf(i, "pattern"); n > 0 && c.equals(i, "pattern_type", "stix") {
+		c.checkPattern(i, n, pattern)
 	}
+}
+
+// checkPattern checks the STIX pattern at node n of the indicator at i, by the language of version 2.1.
+func (c *checker) checkPattern(i, n int, pattern []byte) {
 	if len(bytes.TrimSpace(pattern)) == 0 {
 		c.fail(n, "pattern", "4.7.1", "The pattern is empty.")
-	} else if c.CheckPattern != nil && (c.member(i, "pattern_version") == 0 || c.equals(i, "pattern_version", "2.1")) {
+		return
+	}
+	if c.member(i, "pattern_version") > 0 && !c.equals(i, "pattern_version", "2.1") {
+		return
+	}
+	if c.CheckPattern != nil {
 		if err := c.CheckPattern(string(pattern)); err != nil {
 			c.fail(n, "pattern", "9", "The pattern is not a STIX pattern: %v.", err)
+			return
+		}
+	}
+	if c.PatternTimes != nil && bytes.Contains(pattern, []byte("START")) {
+		c.patternTimes(i, n, string(pattern))
+	}
+}
+
+// patternTimes warns of a pattern that looks for observations before or after the time in which the indicator is valid.
+func (c *checker) patternTimes(i, n int, pattern string) {
+	start, stop := c.PatternTimes(pattern)
+	if _, from := c.timeOf(i, "valid_from"); !from.IsZero() {
+		for _, t := range start {
+			if t.Compare(from) < 0 {
+				c.warn(n, "pattern-time", "9.5.1", "START %s is earlier than valid_from, when the indicator is not valid yet.", quoteShort(t.String()))
+				break
+			}
+		}
+	}
+	if _, until := c.timeOf(i, "valid_until"); !until.IsZero() {
+		for _, t := range stop {
+			if t.Compare(until) > 0 {
+				c.warn(n, "pattern-time", "9.5.1", "STOP %s is later than valid_until, when the indicator is no longer valid.", quoteShort(t.String()))
+				break
+			}
 		}
 	}
 }
