@@ -125,16 +125,16 @@ func (c *checker) customRule(i int) *rule {
 }
 
 // hasExtension reports whether the object has an extension of the given extension_type.
-func (c *checker) hasExtension(i int, extensionType string) bool {
-	extensions := c.member(i, "extensions")
-	if extensions == 0 || c.nodes[extensions].kind != kindObject {
+func (t *tree) hasExtension(i int, extensionType string) bool {
+	extensions := t.member(i, "extensions")
+	if extensions == 0 || t.nodes[extensions].kind != kindObject {
 		return false
 	}
-	for n := extensions + 1; n < int(c.nodes[extensions].end); n = int(c.nodes[n].end) {
-		if c.nodes[n].kind != kindObject {
+	for n := extensions + 1; n < int(t.nodes[extensions].end); n = int(t.nodes[n].end) {
+		if t.nodes[n].kind != kindObject {
 			continue
 		}
-		if t := c.member(n, "extension_type"); t > 0 && c.nodes[t].kind == kindString && string(c.bytes(t)) == extensionType {
+		if m := t.member(n, "extension_type"); m > 0 && t.nodes[m].kind == kindString && string(t.bytes(m)) == extensionType {
 			return true
 		}
 	}
