@@ -36,6 +36,9 @@ type Collection struct {
 	Alias       string // "" for none; unique
 	// DefaultTLP is how objects without a TLP marking are handled; TLPUnmarked: such objects are refused.
 	DefaultTLP stix.TLP
+	// Lenient: what is added here is stored although it breaks rules of STIX 2.1, as long as an exchange can handle it
+	// (stix.Report.Acceptable), and the violations are recorded beside it. Otherwise such objects are refused.
+	Lenient bool
 	// Created precedes the date_added of every object of the collection.
 	Created DateAdded
 	// Last is the date_added of the newest entry ever appended, or Created.
@@ -152,6 +155,9 @@ type Item struct {
 	ID, Version string
 	// Refused is why the object is not to be stored, in words an analyst can act on; "" to store it.
 	Refused string
+	// Violations are the rules of STIX 2.1 that an object breaks which is stored all the same; nil for one that breaks
+	// none. The store records them beside the object (Recordable), and the status resource tells them (StoredMessage).
+	Violations []stix.Violation
 }
 
 // Submission is what one POST (or one publish from a file) adds to a collection.
@@ -197,6 +203,7 @@ type Store interface {
 	// durable and visible. The entries' order is the items' order, except that marking definitions come first, so that
 	// no entry precedes the definition of its own marking. An object that is already held (same id and version, same
 	// content) is a success with the message AlreadyHeld and changes nothing; one with other content under the same id and version is a failure.
+	// One with violations is a success with their StoredMessage, and the violations are kept beside it until it is deleted.
 	Add(ctx context.Context, s Submission) (Status, error)
 	// Delete removes entries and leaves tombstones, so that replication does not bring them back. It returns how many;
 	// ErrNotFound if the caller sees no entry of that object at all.

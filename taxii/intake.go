@@ -30,7 +30,8 @@ type IntakeOptions struct {
 // maxSubmission is the most objects of one envelope or bundle.
 const maxSubmission = 200_000
 
-// Intake decides which objects of an input are to be stored and says of the others why not. Everything that enters a
+// Intake decides which objects of an input are to be stored and says of the others why not. What a strict collection
+// refuses for any violation of STIX 2.1, a lenient one takes unless it is structural. Everything that enters a
 // node passes it: requests, files, and pages pulled from peers. It may be used concurrently.
 type Intake struct {
 	opt IntakeOptions
@@ -126,23 +127,28 @@ func (in *Intake) inputError(reader *stix.Reader, err error, count int) error {
 	return nil
 }
 
-// Item judges one object for a collection: its Refused is "" if it may be stored. raw has no insignificant whitespace, as
+// Item judges one object for a collection: its Refused is "" if it may be stored, with its Violations where the collection
+// is lenient. raw has no insignificant whitespace, as
 // stix.Reader gives it, and belongs to the item afterwards.
 func (in *Intake) Item(raw []byte, c Collection) Item { return in.item(raw, c, 0) }
 
 func (in *Intake) item(raw []byte, c Collection, index int) Item {
 	object, report := in.opt.CheckObject(raw)
 	named := object != nil && object.ID != ""
+	tolerated := c.Lenient && named && object.Type != "" && report.Acceptable()
 	switch {
-	case len(report.Errors) > 0 && named:
+	case len(report.Errors) > 0 && named && !tolerated:
 		return Item{Object: object, Refused: joinViolations(report.Errors)}
-	case len(report.Errors) > 0:
+	case len(report.Errors) > 0 && !tolerated:
 		id, _ := stix.Identity(raw)
 		return in.unreadable(id, index, joinViolations(report.Errors))
 	case !named:
 		return in.unreadable("", index, "It is not a STIX object with a type and an id.")
 	}
-	return Item{Object: object, Refused: in.refusal(object, c)}
+	if reason := in.refusal(object, c); reason != "" {
+		return Item{Object: object, Refused: reason}
+	}
+	return Item{Object: object, Violations: Recordable(report.Errors)}
 }
 
 // unreadable is an item of which there is no object: it is named by its id or its place, and by when it came.
@@ -153,7 +159,7 @@ func (in *Intake) unreadable(id string, index int, reason string) Item {
 	return Item{ID: id, Version: stix.TimestampOf(in.opt.Now()).String(), Refused: cut(reason, maxMessage)}
 }
 
-// refusal is why a valid object may not enter a collection, "" if it may.
+// refusal is why an object that passed the check may not enter a collection, "" if it may.
 func (in *Intake) refusal(o *stix.Object, c Collection) string {
 	latest := stix.TimestampOf(in.opt.Now().Add(in.opt.MaxFutureSkew))
 	for _, t := range []struct {
@@ -175,35 +181,6 @@ func (in *Intake) refusal(o *stix.Object, c Collection) string {
 // definesTLP tells the TLP marking definitions themselves, which bundles carry along without a marking of their own.
 func definesTLP(id stix.Identifier) bool {
 	return stix.NewMarkingSet([]stix.Identifier{id}, "").TLP != stix.TLPUnmarked
-}
-
-// maxMessage bounds the message of one object in a status resource, in octets.
-const maxMessage = 1000
-
-// joinViolations says all violations in one message: where, what, and the section of STIX 2.1.
-func joinViolations(violations []stix.Violation) string {
-	var b strings.Builder
-	for i, v := range violations {
-		if b.Len() > maxMessage {
-			break
-		}
-		if i > 0 {
-			b.WriteString(" | ")
-		}
-		if v.Path != "" {
-			b.WriteString(v.Path + ": ")
-		}
-		b.WriteString(v.Message)
-		if v.Section != "" {
-			b.WriteString(" (STIX §" + v.Section + ")")
-		}
-	}
-	text := b.String()
-	if len(text) <= maxMessage {
-		return text
-	}
-	const more = " …"
-	return cut(text, maxMessage-len(more)) + more
 }
 
 // capital makes a sentence of an error text.
