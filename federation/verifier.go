@@ -84,8 +84,8 @@ func refuse(r Reason, format string, args ...any) *RequestError {
 type VerifierOptions struct {
 	// Self is the entity id of this node, the audience of what it accepts.
 	Self EntityID
-	// BaseURL is the scheme and host under which callers reach this node, as they write it: a proxy may stand in front.
-	// "" means those of Self.
+	// BaseURL is the URL under which callers reach this node, as they write it: a proxy may stand in front, and may take
+	// the path of BaseURL away from what it passes on. "" means Self.
 	BaseURL string
 	Peers   Peers
 	// Now is the clock; nil for time.Now.
@@ -104,7 +104,7 @@ type VerifierOptions struct {
 // second after a restart. Several processes behind one address need a shared memory of tokens besides.
 type Verifier struct {
 	self   EntityID
-	origin string
+	base   string
 	peers  Peers
 	now    func() time.Time
 	start  time.Time
@@ -145,7 +145,7 @@ func NewVerifier(o VerifierOptions) (*Verifier, error) {
 		o.TokensPerPeer = 16 << 10
 	}
 	return &Verifier{
-		self: o.Self, origin: origin(base), peers: o.Peers, now: o.Now, start: o.Start,
+		self: o.Self, base: origin(base) + strings.TrimSuffix(base.EscapedPath(), "/"), peers: o.Peers, now: o.Now, start: o.Start,
 		replay: newReplayMemory(o.TokensPerPeer), keys: make(map[EntityID]parsedKeys),
 	}, nil
 }
@@ -306,8 +306,8 @@ func (v *Verifier) checkRequest(r *http.Request, claims jose.Object) (body [32]b
 	if m, err := claims.Text("htm"); err != nil || m != r.Method {
 		return body, refuse(BadMethod, "htm is %.16q, the request is %s", m, r.Method)
 	}
-	if u, err := claims.Text("htu"); err != nil || u != v.origin+sentPath(r) {
-		return body, refuse(BadURL, "htu is %.300q, the request went to %.300q", u, v.origin+sentPath(r))
+	if u, err := claims.Text("htu"); err != nil || u != v.base+sentPath(r) {
+		return body, refuse(BadURL, "htu is %.300q, the request went to %.300q", u, v.base+sentPath(r))
 	}
 	if sum, err := claims.Digest("qsh"); err != nil || sum != sha256.Sum256([]byte(r.URL.RawQuery)) {
 		return body, refuse(BadQuery, "qsh is not the digest of the request's query")

@@ -108,6 +108,9 @@ type MarkingSet struct {
 	Others []Identifier `json:"others,omitempty"`
 	// Owner is the created_by_ref of the object, or empty.
 	Owner Identifier `json:"owner,omitempty"`
+	// Floor bounds from below how an unmarked object is handled that came from somewhere else, where another default
+	// may have been in force.
+	Floor TLP `json:"floor,omitempty"`
 }
 
 // NewMarkingSet collects the marking ids of an object (object_marking_refs and the marking_ref of every granular
@@ -128,14 +131,17 @@ func NewMarkingSet(refs []Identifier, owner Identifier) MarkingSet {
 	return m
 }
 
-// Level is the TLP level that the set is handled as: its strictest marking, def where it has none, and TLPRed where
-// unknown is true (a marking that this node does not understand).
+// Level is the TLP level that the set is handled as: its strictest marking; where it has none def, but no less than
+// Floor; and TLPRed where unknown is true (a marking that this node does not understand). An unmarked set stays
+// TLPUnmarked where def is.
 func (m MarkingSet) Level(def TLP, unknown bool) TLP {
 	switch {
 	case unknown:
 		return TLPRed
+	case m.TLP == TLPUnmarked && def == TLPUnmarked:
+		return TLPUnmarked
 	case m.TLP == TLPUnmarked:
-		return def
+		return max(def, m.Floor)
 	}
 	return m.TLP
 }
@@ -144,6 +150,9 @@ func (m MarkingSet) Level(def TLP, unknown bool) TLP {
 func (m MarkingSet) Key() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "tlp=%d pap=%d owner=%s", m.TLP, m.PAP, m.Owner)
+	if m.Floor != TLPUnmarked {
+		fmt.Fprintf(&b, " floor=%d", m.Floor)
+	}
 	for _, o := range m.Others {
 		b.WriteByte(' ')
 		b.WriteString(string(o))

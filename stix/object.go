@@ -13,6 +13,8 @@ type Object struct {
 	Revoked      bool
 	// MarkingRefs are the ids in object_marking_refs and in granular_markings, in order of appearance.
 	MarkingRefs []Identifier
+	// Floor is MarkingSet.Floor, set by whoever received the object from elsewhere.
+	Floor TLP
 	// DefinitionType is that of a marking-definition ("statement", "tlp"), else "".
 	DefinitionType string
 }

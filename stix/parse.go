@@ -169,5 +169,25 @@ func (o *Object) Version() Timestamp {
 	return o.Created
 }
 
-// Markings is the marking set of the object itself: its markings, those of its parts included, and its creator.
-func (o *Object) Markings() MarkingSet { return NewMarkingSet(o.MarkingRefs, o.CreatedByRef) }
+// Markings is the marking set of the object. The definition of a statement, TLP or PAP marking that has no TLP marking
+// itself is TLPClear: it says how others are to be treated, and nobody can handle them rightly without it.
+func (o *Object) Markings() MarkingSet {
+	m := NewMarkingSet(o.MarkingRefs, o.CreatedByRef)
+	switch {
+	case m.TLP != TLPUnmarked:
+	case o.definesMarking():
+		m.TLP = TLPClear
+	default:
+		m.Floor = o.Floor
+	}
+	return m
+}
+
+func (o *Object) definesMarking() bool {
+	if o.Type != "marking-definition" {
+		return false
+	}
+	_, tlp := tlpMarkings[o.ID]
+	_, pap := papMarkings[o.ID]
+	return tlp || pap || o.DefinitionType == "statement"
+}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -73,7 +72,7 @@ func (n *node) federate(onApplied func(sync.Subscription, sync.PulledPage, sync.
 		return err
 	}
 	signer := &federation.Signer{Entity: entity, Key: keys.Request}
-	n.verifier, err = federation.NewVerifier(federation.VerifierOptions{Self: entity, BaseURL: baseURL(n.cfg.PublicURL), Peers: n.store})
+	n.verifier, err = federation.NewVerifier(federation.VerifierOptions{Self: entity, BaseURL: n.cfg.PublicURL, Peers: n.store})
 	if err != nil {
 		return err
 	}
@@ -88,19 +87,19 @@ func (n *node) federate(onApplied func(sync.Subscription, sync.PulledPage, sync.
 	return err
 }
 
-// refuseUnmarked keeps objects without a TLP marking out of a collection that takes marked ones only.
-func (n *node) refuseUnmarked(s sync.Subscription, o *stix.Object) string {
-	if o.Markings().TLP != stix.TLPUnmarked {
+// refuseUnmarked keeps objects without a TLP marking out of a collection that takes marked ones only. Its error fails
+// the page, which is then pulled again: that the store does not answer is no fault of the objects.
+func (n *node) refuseUnmarked(ctx context.Context, s sync.Subscription) (func(*stix.Object) string, error) {
+	c, err := n.store.Collection(ctx, s.Into)
+	if err != nil {
+		return nil, err
+	}
+	return func(o *stix.Object) string {
+		if c.DefaultTLP == stix.TLPUnmarked && o.Markings().TLP == stix.TLPUnmarked {
+			return "the object has no TLP marking, and this collection takes marked objects only"
+		}
 		return ""
-	}
-	c, err := n.store.Collection(context.Background(), s.Into)
-	switch {
-	case err != nil:
-		return "the collection could not be asked whether it takes unmarked objects: " + err.Error()
-	case c.DefaultTLP == stix.TLPUnmarked:
-		return "the object has no TLP marking, and this collection takes marked objects only"
-	}
-	return ""
+	}, nil
 }
 
 // run owns the node's background work until ctx ends.
@@ -118,13 +117,6 @@ func (n *node) run(ctx context.Context) error {
 
 // close releases what openNode took; run must have returned.
 func (n *node) close() error { return n.store.Close() }
-
-// baseURL is the scheme and host of the public URL.
-func baseURL(public string) string {
-	scheme, rest, _ := strings.Cut(public, "://")
-	host, _, _ := strings.Cut(rest, "/")
-	return scheme + "://" + host
-}
 
 // apiRootURL is the absolute URL of the node's API root.
 func apiRootURL(cfg *config.Config) string {

@@ -5,6 +5,7 @@ package sync
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/skjold-exchange/skjold/federation"
@@ -23,12 +24,37 @@ type Cursor struct {
 	Next string `json:"next,omitempty"`
 }
 
+// Rules say what a subscription takes of objects that break rules of STIX 2.1.
+type Rules string
+
+// The rules. Objects that an exchange could not handle (stix.Report.Acceptable) are quarantined under all of them.
+const (
+	RulesOfNode  Rules = ""        // as the node does (Options.Lenient)
+	RulesStrict  Rules = "strict"  // every violation keeps an object out
+	RulesLenient Rules = "lenient" // stored, and the violations are recorded beside the object
+)
+
+// ErrRules: the text is none of the rules.
+var ErrRules = errors.New("the rules of a subscription are strict, lenient, or nothing for those of the node")
+
+// Check returns ErrRules for any other text.
+func (r Rules) Check() error {
+	switch r {
+	case RulesOfNode, RulesStrict, RulesLenient:
+		return nil
+	}
+	return fmt.Errorf("%q: %w", string(r), ErrRules)
+}
+
 // Subscription is one collection of a peer that is pulled into a collection of this node.
 type Subscription struct {
 	ID         int64
 	Peer       federation.EntityID
 	Collection string // at the peer: id, alias or title, as the operator wrote it
 	Into       string // id of the local collection
+	// Rules are for what comes from this peer's collection, whatever the rules of the local one are: those are for what
+	// is published into it here.
+	Rules      Rules
 	Cursor     Cursor
 	Created    time.Time
 	// LastAttempt, LastSuccess and Error tell how the last pull went; Failures counts those in a row.
@@ -58,6 +84,7 @@ type PulledItem struct {
 // Applied tells what became of a page.
 type Applied struct {
 	Stored      int // new entries
+	Violating   int // of those stored, the ones that break rules of STIX 2.1, with the violations recorded
 	Known       int // already held, nothing changed
 	Quarantined int // refused by the rules or in conflict with what is held, kept with the reason
 	Tombstoned  int // deleted here before, not brought back
@@ -68,7 +95,8 @@ type Store interface {
 	// Subscriptions returns all subscriptions in order of creation.
 	Subscriptions(ctx context.Context) ([]Subscription, error)
 	// Apply stores a page, its quarantine and the cursor in one durable transaction; ErrConflict if the stored cursor
-	// is not page.From. An empty page with From == To only notes the success.
+	// is not page.From. An empty page with From == To only notes the success. The violations of an item are recorded
+	// beside its object.
 	Apply(ctx context.Context, page PulledPage) (Applied, error)
 	// PullFailed notes a failed attempt and its reason, in words for the operator.
 	PullFailed(ctx context.Context, subscription int64, at time.Time, reason string) error

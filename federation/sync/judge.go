@@ -13,14 +13,36 @@ const maxReason = 1000
 
 // judge decides what becomes of one object of a page: an item to be stored, or one refused with a reason that the
 // operators of both nodes can act on. place names an object without an id.
-func (o *Options) judge(s Subscription, raw []byte, place string) PulledItem {
+func (o *Options) judge(s Subscription, refuse func(*stix.Object) string, raw []byte, place string) PulledItem {
 	object, report := o.Check(raw)
 	item := PulledItem{Raw: raw, Item: taxii.Item{ID: place}}
-	item.Refused = cut(o.refusal(s, object, report), maxReason)
+	item.Refused = o.refusal(s, object, report)
+	if item.Refused == "" && refuse != nil {
+		item.Refused = refuse(object)
+	}
+	item.Refused = cut(item.Refused, maxReason)
+	if item.Refused == "" {
+		// A peer passes unmarked objects on where it handles them as no more than green. That is not in their bytes.
+		object.Floor = stix.TLPGreen
+	}
 	if object != nil && object.ID != "" {
 		item.Object, item.ID, item.Version = object, string(object.ID), object.Version().String()
 	}
+	if item.Refused == "" {
+		item.Violations = taxii.Recordable(report.Errors)
+	}
 	return item
+}
+
+// lenient tells whether objects of a subscription may break rules that no exchange relies on.
+func (o *Options) lenient(s Subscription) bool {
+	switch s.Rules {
+	case RulesLenient:
+		return true
+	case RulesOfNode:
+		return o.Lenient
+	}
+	return false
 }
 
 // place names the nth element of a page, from 0; it is the same each time the page is read.
@@ -28,7 +50,7 @@ func place(from Cursor, n int) string { return fmt.Sprintf("objects[%d] after %s
 
 // refusal is why an object is not taken, "" if it is.
 func (o *Options) refusal(s Subscription, object *stix.Object, report stix.Report) string {
-	if !report.OK() && (!o.Lenient || !report.Acceptable()) {
+	if !report.OK() && !(o.lenient(s) && report.Acceptable()) {
 		return violations(report.Errors)
 	}
 	if object == nil || object.ID == "" || object.Type == "" { // whatever Check says, it could not be stored
@@ -42,9 +64,6 @@ func (o *Options) refusal(s Subscription, object *stix.Object, report stix.Repor
 	latest := stix.TimestampOf(o.Now().Add(o.MaxFutureSkew))
 	if t := object.Version(); !t.IsZero() && t.Compare(latest) > 0 {
 		return fmt.Sprintf("Its version %s is more than %s in the future, which would stall clients that poll by it.", cut(t.String(), 64), o.MaxFutureSkew)
-	}
-	if o.Refuse != nil {
-		return o.Refuse(s, object)
 	}
 	return ""
 }

@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -32,12 +33,14 @@ type Options struct {
 	// Check validates one object; stix.Check within Limits.
 	Check func(raw []byte) (*stix.Object, stix.Report)
 	// Lenient accepts objects that break the standard in ways that do not keep a node from handling them
-	// (stix.Report.Acceptable). Without it they are quarantined.
+	// (stix.Report.Acceptable), with the violations recorded. Without it they are quarantined. A subscription with Rules of
+	// its own goes by those.
 	Lenient bool
 	// MaxFutureSkew is how far in the future created and modified may be; 24 h.
 	MaxFutureSkew time.Duration
-	// Refuse, where set, adds the rules of the local collection: why an object may not enter it, "" if it may.
-	Refuse func(s Subscription, o *stix.Object) string
+	// Refuse, where set, gives the rules of the local collection for one page: why an object may not enter it, "" if it
+	// may. Its error fails the page, which is pulled again.
+	Refuse func(ctx context.Context, s Subscription) (func(o *stix.Object) string, error)
 
 	// OnApplied, where set, is called after a page was stored, from the goroutine of its subscription.
 	OnApplied func(s Subscription, page PulledPage, applied Applied)

@@ -136,9 +136,10 @@ func (p *Puller) subscription(ctx context.Context) (Subscription, error) {
 	return sub, nil
 }
 
-// sameSource tells whether two states of a subscription are of the same peer's collection into the same one here.
+// sameSource tells whether two states of a subscription are of the same peer's collection into the same one here, by the
+// same rules.
 func sameSource(a, b Subscription) bool {
-	return a.Peer == b.Peer && a.Collection == b.Collection && a.Into == b.Into
+	return a.Peer == b.Peer && a.Collection == b.Collection && a.Into == b.Into && a.Rules == b.Rules
 }
 
 // page gets and stores one page. It returns the cursor behind it and how many objects it had.
@@ -197,7 +198,7 @@ func retryAfter(err error) time.Duration {
 
 func sum(a, b Applied) Applied {
 	return Applied{
-		Stored: a.Stored + b.Stored, Known: a.Known + b.Known,
+		Stored: a.Stored + b.Stored, Violating: a.Violating + b.Violating, Known: a.Known + b.Known,
 		Quarantined: a.Quarantined + b.Quarantined, Tombstoned: a.Tombstoned + b.Tombstoned,
 	}
 }

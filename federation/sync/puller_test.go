@@ -121,11 +121,13 @@ func TestQuarantine(t *testing.T) {
 		{name: "structural, lenient", raw: strings.Replace(identity(99, ""), `"modified":"1999`, `"modified":"x1999`, 1),
 			change: func(o *Options) { o.Lenient = true }, want: "modified"},
 		{name: "refused by the collection", raw: identity(99, ""), change: func(o *Options) {
-			o.Refuse = func(s Subscription, object *stix.Object) string {
-				if string(object.ID) != identityID(99) {
-					return ""
-				}
-				return "not into " + s.Into
+			o.Refuse = func(_ context.Context, s Subscription) (func(*stix.Object) string, error) {
+				return func(object *stix.Object) string {
+					if string(object.ID) != identityID(99) {
+						return ""
+					}
+					return "not into " + s.Into
+				}, nil
 			}
 		}, want: "not into " + localID},
 		{name: "no object", raw: `[1]`, want: "objects[1]"},

@@ -40,6 +40,13 @@ func (s *source) read(ctx context.Context, from Cursor, limit int) (page, error)
 	if err := s.find(ctx); err != nil {
 		return page{}, err
 	}
+	var refuse func(*stix.Object) string
+	if s.options.Refuse != nil {
+		var err error
+		if refuse, err = s.options.Refuse(ctx, s.sub); err != nil {
+			return page{}, fmt.Errorf("read the rules of the local collection: %w", err)
+		}
+	}
 	reader, err := s.open(ctx, from, limit)
 	if err != nil {
 		if errors.Is(err, taxii.ErrNotFound) {
@@ -48,7 +55,7 @@ func (s *source) read(ctx context.Context, from Cursor, limit int) (page, error)
 		return page{}, err
 	}
 	defer reader.Close()
-	return s.items(reader, from, limit)
+	return s.items(reader, refuse, from, limit)
 }
 
 // connect makes the client of the peer, anew when the operator has pinned another address.
@@ -123,14 +130,14 @@ func (s *source) open(ctx context.Context, from Cursor, limit int) (*taxii.PageR
 }
 
 // items reads and judges the objects of a page.
-func (s *source) items(reader *taxii.PageReader, from Cursor, limit int) (page, error) {
+func (s *source) items(reader *taxii.PageReader, refuse func(*stix.Object) string, from Cursor, limit int) (page, error) {
 	var p page
 	for {
 		raw, err := reader.Next()
 		var element *stix.ElementError
 		switch {
 		case err == nil:
-			p.items = append(p.items, s.options.judge(s.sub, raw, place(from, len(p.items))))
+			p.items = append(p.items, s.options.judge(s.sub, refuse, raw, place(from, len(p.items))))
 		case errors.As(err, &element):
 			p.items = append(p.items, unreadable(element, place(from, len(p.items))))
 		case errors.Is(err, io.EOF):
