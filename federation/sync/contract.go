@@ -54,9 +54,9 @@ type Subscription struct {
 	Into       string // id of the local collection
 	// Rules are for what comes from this peer's collection, whatever the rules of the local one are: those are for what
 	// is published into it here.
-	Rules      Rules
-	Cursor     Cursor
-	Created    time.Time
+	Rules   Rules
+	Cursor  Cursor
+	Created time.Time
 	// LastAttempt, LastSuccess and Error tell how the last pull went; Failures counts those in a row.
 	LastAttempt, LastSuccess time.Time
 	Error                    string

@@ -101,13 +101,16 @@ func TestCollectionNames(t *testing.T) {
 }
 
 func TestQuarantine(t *testing.T) {
+	lenient := func(o *Options) { o.Lenient = true }
 	const warnedOnly = `{"type":"identity","spec_version":"2.1","id":"identity--00000063-0000-4000-8000-000000000063",` +
 		`"created":"1999-12-01T00:00:00.000Z","modified":"1999-12-01T00:00:00.000Z","name":7}`
 	for _, tt := range []struct {
 		name   string
 		raw    string
 		change func(o *Options)
+		rules  Rules  // of the subscription
 		want   string // part of the reason, "" for stored
+		broken bool   // stored with violations
 	}{
 		{name: "clear", raw: identity(99, stix.MarkingOf(stix.TLPClear))},
 		{name: "amber", raw: identity(99, stix.MarkingOf(stix.TLPAmber))},
@@ -117,9 +120,15 @@ func TestQuarantine(t *testing.T) {
 		{name: "red of TLP 1", raw: identity(99, "marking-definition--5e57c739-391a-4eb3-b6be-7d15ca92d5ed"), want: "TLP:RED"},
 		{name: "in the future", raw: strings.ReplaceAll(identity(99, ""), "1999", "2999"), want: "in the future"},
 		{name: "a wrong type of a property", raw: warnedOnly, want: "name"},
-		{name: "the same, lenient", raw: warnedOnly, change: func(o *Options) { o.Lenient = true }},
+		{name: "the same, lenient", raw: warnedOnly, change: lenient, broken: true},
+		{name: "the same, lenient by the subscription", raw: warnedOnly, rules: RulesLenient, broken: true},
+		{name: "the same, strict by the subscription", raw: warnedOnly, rules: RulesStrict, change: lenient, want: "name"},
+		{name: "the same, by rules that a newer program wrote", raw: warnedOnly, rules: "liberal", change: lenient, want: "name"},
+		{name: "red, lenient", raw: identity(99, stix.MarkingOf(stix.TLPRed)), rules: RulesLenient, want: "TLP:RED"},
+		{name: "structural, lenient by the subscription", raw: strings.Replace(identity(99, ""), `"modified":"1999`, `"modified":"x1999`, 1),
+			rules: RulesLenient, want: "modified"},
 		{name: "structural, lenient", raw: strings.Replace(identity(99, ""), `"modified":"1999`, `"modified":"x1999`, 1),
-			change: func(o *Options) { o.Lenient = true }, want: "modified"},
+			change: lenient, want: "modified"},
 		{name: "refused by the collection", raw: identity(99, ""), change: func(o *Options) {
 			o.Refuse = func(_ context.Context, s Subscription) (func(*stix.Object) string, error) {
 				return func(object *stix.Object) string {
@@ -139,6 +148,7 @@ func TestQuarantine(t *testing.T) {
 			if tt.change != nil {
 				tt.change(&r.options)
 			}
+			r.store.subs[0].Rules = tt.rules
 			r.peer.add(identity(1, ""), tt.raw, identity(2, ""))
 			got := r.pull(r.puller())
 			if ids := r.store.ids(); ids[0] != identityID(1) || ids[len(ids)-1] != identityID(2) {
@@ -147,6 +157,9 @@ func TestQuarantine(t *testing.T) {
 			want := Applied{Stored: 3}
 			if tt.want != "" {
 				want = Applied{Stored: 2, Quarantined: 1}
+			}
+			if tt.broken {
+				want.Violating = 1
 			}
 			if diff := cmp.Diff(want, got.Applied); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
@@ -157,6 +170,32 @@ func TestQuarantine(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestRulesChange holds that a puller goes by the rules as they are stored, and that there are no others.
+func TestRulesChange(t *testing.T) {
+	broken := func(n int) string {
+		return strings.Replace(identity(n, ""), `"identity_class"`, `"labels":[],"identity_class"`, 1)
+	}
+	r := newRig(t)
+	p := r.puller()
+	for n, rules := range []Rules{RulesOfNode, RulesLenient, RulesStrict} {
+		r.store.subs[0].Rules = rules
+		r.peer.add(broken(n))
+		want := Applied{Quarantined: 1}
+		if rules == RulesLenient {
+			want = Applied{Stored: 1, Violating: 1}
+		}
+		if diff := cmp.Diff(want, r.pull(p).Applied); diff != "" {
+			t.Errorf("rules %q (-want +got):\n%s", rules, diff)
+		}
+		if err := rules.Check(); err != nil {
+			t.Errorf("rules %q: %v", rules, err)
+		}
+	}
+	if err := Rules("liberal").Check(); !errors.Is(err, ErrRules) {
+		t.Errorf("other rules: %v, want ErrRules", err)
 	}
 }
 

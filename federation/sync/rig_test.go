@@ -271,6 +271,9 @@ func (s *fakeStore) Apply(_ context.Context, page PulledPage) (Applied, error) {
 			a.Known++
 		default:
 			a.Stored++
+			if len(item.Violations) > 0 {
+				a.Violating++
+			}
 			s.stored[string(item.Object.ID)+item.Object.Version().String()]++
 			s.order = append(s.order, string(item.Object.ID))
 		}
