@@ -99,11 +99,12 @@ type checker struct {
 	tree
 	Options
 	limits     Limits
-	top        int  // its node
-	structural bool // the property being checked is one that an exchange decides by
-	toplevel   bool // the object has an extension that defines properties at the top
-	container  int  // the observable-container that references resolve in, 0 outside of one
-	steps      int  // left for work that is not linear in the size of the object
+	top        int    // its node
+	structural bool   // the property being checked is one that an exchange decides by
+	toplevel   bool   // the object has an extension that defines properties at the top
+	container  int    // the observable-container that references resolve in, 0 outside of one
+	future     string // sort key of the instant after which a version is dated in the future, "" until it is asked for
+	steps      int    // left for work that is not linear in the size of the object
 	report     Report
 }
 

@@ -1,6 +1,7 @@
 package stix
 
 import (
+	"bytes"
 	"strings"
 	"time"
 )
@@ -147,32 +148,41 @@ func (c *checker) checkVersionTimes(i int) {
 	c.checkVersionTime(n, created)
 	n, modified := c.timeOf(i, "modified")
 	c.checkVersionTime(n, modified)
-	if !created.IsZero() && !modified.IsZero() && modified.Compare(created) < 0 {
+	if created != nil && modified != nil && bytes.Compare(modified, created) < 0 {
 		c.fault(n, "modified-before-created", "3.2", "modified is earlier than created.")
 	}
 }
 
-func (c *checker) checkVersionTime(n int, at Timestamp) {
-	if at.IsZero() {
+func (c *checker) checkVersionTime(n int, at []byte) {
+	if at == nil {
 		return
 	}
 	name := c.nameBytes(n)
-	if at.FractionDigits() < 3 {
+	if len(c.bytes(n)) < len("2006-01-02T15:04:05.000Z") {
 		c.fault(n, "timestamp-precision", "3.2", "Write %s with at least three digits after the seconds, like %s.", name,
-			at.SortKey()[:secondsLength]+".000Z")
+			string(at[:secondsLength])+".000Z")
 	}
-	if c.Now != nil && at.Time().After(c.Now().Add(time.Hour)) {
+	if c.Now != nil && c.future == "" {
+		c.future = TimestampOf(c.Now().Add(time.Hour)).SortKey()
+	}
+	if c.future != "" && string(at) > c.future {
 		c.warn(n, "future-timestamp", "3.6", "%s is in the future; check the clock of the system that made the object.", name)
 	}
 }
 
-// timeOf returns a member that is a timestamp and its node; the zero Timestamp if it is absent or malformed.
-func (c *checker) timeOf(i int, name string) (int, Timestamp) {
-	n := c.member(i, name)
-	if n == 0 {
-		return 0, Timestamp{}
+// timeOf returns a member that is a timestamp: its node, and its sort key (Timestamp.SortKey) without a copy; nil if it is
+// absent or malformed.
+func (c *checker) timeOf(i int, name string) (n int, key []byte) {
+	n = c.member(i, name)
+	if n == 0 || c.nodes[n].kind != kindString {
+		return n, nil
 	}
-	return n, c.timestamp(n)
+	text := c.bytes(n)
+	length, err := checkTimestamp(text)
+	if err != nil {
+		return n, nil
+	}
+	return n, text[:length]
 }
 
 // checkRandomID warns of an id that is no UUIDv4, for objects that are not cyber-observables.

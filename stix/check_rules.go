@@ -11,10 +11,10 @@ import (
 func (c *checker) ordered(i int, earlier, later, section string, strictly bool) {
 	_, a := c.timeOf(i, earlier)
 	n, b := c.timeOf(i, later)
-	if a.IsZero() || b.IsZero() {
+	if a == nil || b == nil {
 		return
 	}
-	switch order := b.Compare(a); {
+	switch order := bytes.Compare(b, a); {
 	case order < 0 || order == 0 && strictly:
 		word := "must not be earlier than"
 		if strictly {
@@ -160,17 +160,17 @@ func (c *checker) checkPattern(i, n int, pattern []byte) {
 // patternTimes warns of a pattern that looks for observations before or after the time in which the indicator is valid.
 func (c *checker) patternTimes(i, n int, pattern string) {
 	start, stop := c.PatternTimes(pattern)
-	if _, from := c.timeOf(i, "valid_from"); !from.IsZero() {
+	if _, from := c.timeOf(i, "valid_from"); from != nil {
 		for _, t := range start {
-			if t.Compare(from) < 0 {
+			if t.SortKey() < string(from) {
 				c.warn(n, "pattern-time", "9.5.1", "START %s is earlier than valid_from, when the indicator is not valid yet.", quoteShort(t.String()))
 				break
 			}
 		}
 	}
-	if _, until := c.timeOf(i, "valid_until"); !until.IsZero() {
+	if _, until := c.timeOf(i, "valid_until"); until != nil {
 		for _, t := range stop {
-			if t.Compare(until) > 0 {
+			if t.SortKey() > string(until) {
 				c.warn(n, "pattern-time", "9.5.1", "STOP %s is later than valid_until, when the indicator is no longer valid.", quoteShort(t.String()))
 				break
 			}

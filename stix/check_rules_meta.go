@@ -146,7 +146,7 @@ func (c *checker) checkTLP(i, definition int) {
 		c.fail(n, "tlp-definition", "7.2.1",
 			"%s is not a level of TLP 1, which are white, green, amber and red; TLP 2.0 is expressed by an "+
 				"extension.", quoteShort(level))
-	case c.ownID() != id || created.SortKey() != tlp1Created:
+	case c.ownID() != id || string(created) != tlp1Created:
 		c.fail(n, "tlp-definition", "7.2.1", "This is not the standard marking definition for TLP %s; refer to %s.", level, id)
 	}
 }

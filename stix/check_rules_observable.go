@@ -69,7 +69,7 @@ func checkPEBinary(c *checker, i int) {
 	if c.member(i, "pe_type") > 0 && c.nodes[i].count < 2 {
 		c.fail(i, "needs-property", "6.7.6", "At least one property beside pe_type is required.")
 	}
-	if n, at := c.timeOf(i, "time_date_stamp"); !at.IsZero() && len(at.SortKey()) > secondsLength {
+	if n, at := c.timeOf(i, "time_date_stamp"); len(at) > secondsLength {
 		c.fail(n, "timestamp-precision", "6.7.6", "time_date_stamp must be precise to the second, without a fraction.")
 	}
 }

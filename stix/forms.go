@@ -32,6 +32,9 @@ func isLowerHex(text []byte) bool {
 
 // isLowerHyphen reports whether a text is in lower case, its words joined by hyphens.
 func isLowerHyphen(text []byte) bool {
+	if all(text, func(c byte) bool { return isLower(c) || c == '-' }) {
+		return true // nearly always
+	}
 	return !bytes.ContainsFunc(text, func(r rune) bool { return r == '_' || unicode.IsUpper(r) || unicode.IsSpace(r) })
 }
 

@@ -51,18 +51,19 @@ func checkIdentifier[T ~string | ~[]byte](s T) error {
 }
 
 func checkUUID[T ~string | ~[]byte](s T) error {
+	if len(s) != uuidLength || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
+		return errIDDigits
+	}
 	var bits byte
-	for i := range uuidLength {
-		c := s[i]
-		switch hyphen := i == 8 || i == 13 || i == 18 || i == 23; {
-		case hyphen && c == '-':
-		case !hyphen && hexDigits[c]:
-			bits |= c ^ '0'
-		default:
-			return errIDDigits
+	for _, group := range [...][2]int{{0, 8}, {9, 13}, {14, 18}, {19, 23}, {24, uuidLength}} {
+		for i := group[0]; i < group[1]; i++ {
+			bits |= hexValues[s[i]]
 		}
 	}
-	if bits == 0 {
+	switch {
+	case bits&notHex != 0:
+		return errIDDigits
+	case bits == 0:
 		return errIDNil
 	}
 	switch version, variant := s[14], s[19]; variant {
@@ -112,15 +113,22 @@ func NewIdentifier(typ string) Identifier {
 	return Identifier(typ + "--" + uuid.NewString())
 }
 
-// hexDigits marks the hexadecimal digits of either case.
-var hexDigits = func() (table [256]bool) {
-	for _, c := range []byte("0123456789abcdefABCDEF") {
-		table[c] = true
+// hexValues are the values of the hexadecimal digits of either case, notHex for all other bytes.
+var hexValues = func() (table [256]byte) {
+	for c := range table {
+		table[c] = notHex
+	}
+	for _, digits := range [...]string{"0123456789abcdef", "0123456789ABCDEF"} {
+		for value, c := range []byte(digits) {
+			table[c] = byte(value)
+		}
 	}
 	return table
 }()
 
-func isHexDigit(c byte) bool { return hexDigits[c] }
+const notHex = 0x80
+
+func isHexDigit(c byte) bool { return hexValues[c] != notHex }
 
 // quoteShort quotes received text for a message, never more than 80 bytes of it.
 func quoteShort[T ~string | ~[]byte](s T) string {

@@ -139,3 +139,35 @@ func FuzzJSON(f *testing.F) {
 		}
 	})
 }
+
+// skipPlain finds every byte that is not plain at every place of a word, whatever stands around it.
+func TestSkipPlain(t *testing.T) {
+	for _, filler := range []byte{' ', '!', '#', '[', ']', '~', 0x7f, 'a'} {
+		for size := range 20 {
+			text := bytes.Repeat([]byte{filler}, size)
+			if got := skipPlain(text, 0); got != size {
+				t.Errorf("%q: %d", text, got)
+			}
+			for at := range size {
+				for c := range 256 {
+					text[at] = byte(c)
+					want := size
+					if !plain[c] {
+						want = at
+					}
+					if got := skipPlain(text, 0); got != want {
+						t.Fatalf("%q: %d, want %d", text, got, want)
+					}
+					if at+1 < size && !plain[c] {
+						text[at+1] = 0xff
+						if got := skipPlain(text, 0); got != want {
+							t.Fatalf("%q: %d, want %d", text, got, want)
+						}
+						text[at+1] = filler
+					}
+				}
+				text[at] = filler
+			}
+		}
+	}
+}

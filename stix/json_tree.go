@@ -51,10 +51,17 @@ func (t *tree) nameBytes(i int) []byte {
 
 // member returns the node of a member of the object i, 0 if it has none of that name.
 func (t *tree) member(i int, name string) int {
-	for c := i + 1; c < int(t.nodes[i].end); c = int(t.nodes[c].end) {
-		if string(t.nameBytes(c)) == name {
+	end := int(t.nodes[i].end)
+	for c := i + 1; c < end; {
+		n := &t.nodes[c]
+		if n.nameEscaped {
+			if string(t.nameBytes(c)) == name {
+				return c
+			}
+		} else if int(n.nameStop-n.name) == len(name) && string(t.src[n.name:n.nameStop]) == name {
 			return c
 		}
+		c = int(n.end)
 	}
 	return 0
 }

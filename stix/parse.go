@@ -50,7 +50,7 @@ func (t *tree) commonProperties(raw []byte) *Object {
 			o.ID = t.identifier(i)
 		case "spec_version":
 			if isString {
-				o.SpecVersion = t.text(i)
+				o.SpecVersion = t.specVersion(i)
 			}
 		case "created":
 			o.Created = t.timestamp(i)
@@ -119,6 +119,15 @@ func (t *tree) typeName(i int) string {
 	text := t.bytes(i)
 	if known, ok := standardTypes[string(text)]; ok {
 		return known.name
+	}
+	return string(text)
+}
+
+// specVersion avoids an allocation for the version that nearly all objects have.
+func (t *tree) specVersion(i int) string {
+	text := t.bytes(i)
+	if string(text) == "2.1" {
+		return "2.1"
 	}
 	return string(text)
 }
