@@ -95,3 +95,88 @@ func ExampleParse() {
 	fmt.Println(o.ID.Type(), o.Version(), o.Markings().TLP)
 	// Output: indicator 2026-03-02T08:00:00.000Z amber
 }
+
+// Versions of one object may arrive in any order.
+func ExampleHistory() {
+	version := func(modified, rest string) *stix.Object {
+		o, err := stix.Parse([]byte(`{"type":"tool","spec_version":"2.1","id":"tool--5d2f0c1a-7b3e-4f6a-9c8d-1e2f3a4b5c6d",`+
+			`"created_by_ref":"identity--0b1c2d3e-4f5a-4b6c-8d7e-9f0a1b2c3d4e","created":"2026-03-01T08:00:00.000Z",`+
+			`"modified":"`+modified+`",`+rest+`}`), stix.DefaultLimits())
+		if err != nil {
+			panic(err)
+		}
+		return o
+	}
+	var h stix.History
+	for _, o := range []*stix.Object{
+		version("2026-03-01T08:00:00.10Z", `"name":"remote shell"`),
+		version("2026-03-01T08:00:00.000Z", `"name":"shell"`),
+		version("2026-03-01T08:00:00.1Z", `"name":"something else"`),
+		version("2026-03-02T08:00:00.000Z", `"name":"remote shell","revoked":true`),
+		version("2026-03-03T08:00:00.000Z", `"name":"remote shell"`),
+	} {
+		added, err := h.Add(o)
+		fmt.Println(added)
+		var refused *stix.VersionError
+		if errors.As(err, &refused) {
+			fmt.Println(refused.Violation.Rule, "§"+refused.Violation.Section)
+		}
+	}
+	fmt.Println(len(h.All()), "versions, the last of", h.Last().Modified, "revoked:", h.Revoked())
+	// Output:
+	// true
+	// true
+	// false
+	// version-conflict §3.6
+	// true
+	// false
+	// after-revocation §3.6
+	// 3 versions, the last of 2026-03-02T08:00:00.000Z revoked: true
+}
+
+// What is wrong between the objects of one input.
+func ExampleCrossCheck() {
+	x := stix.NewCrossCheck(0)
+	for i, raw := range []string{
+		`{"type":"language-content","id":"language-content--1a2b3c4d-5e6f-4a7b-8c9d-0e1f2a3b4c5d","object_ref":` +
+			`"campaign--2b3c4d5e-6f7a-4b8c-9d0e-1f2a3b4c5d6e","object_modified":"2026-03-02T08:00:00.000Z"}`,
+		`{"type":"campaign","id":"campaign--2b3c4d5e-6f7a-4b8c-9d0e-1f2a3b4c5d6e","created":"2026-03-01T08:00:00.000Z",` +
+			`"modified":"2026-03-01T08:00:00.000Z","name":"Spring"}`,
+		`{"type":"campaign","id":"campaign--2b3c4d5e-6f7a-4b8c-9d0e-1f2a3b4c5d6e","created":"2026-03-01T08:00:00.000Z",` +
+			`"modified":"2026-03-01T08:00:00.000Z","name":"Autumn"}`,
+	} {
+		o, err := stix.Parse([]byte(raw), stix.DefaultLimits())
+		if err != nil {
+			fmt.Println(err)
+			continue
+		}
+		for _, v := range x.Add(i, o).Warnings {
+			fmt.Printf("object %d: warning: %s\n", i, v.Rule)
+		}
+	}
+	for _, finding := range x.Finish() {
+		fmt.Printf("object %d: error: %s\n", finding.Index, finding.Errors[0].Rule)
+	}
+	// Output:
+	// object 2: warning: version-conflict
+	// object 0: error: object-modified
+}
+
+// A relationship tells of its ends, so it is handled as strictly as they are.
+func ExampleObject_EffectiveMarkings() {
+	relationship, err := stix.Parse([]byte(`{"type":"relationship","id":"relationship--3c4d5e6f-7a8b-4c9d-8e0f-2a3b4c5d6e7f",`+
+		`"source_ref":"indicator--4d5e6f7a-8b9c-4d0e-9f1a-3b4c5d6e7f8a","target_ref":"malware--5e6f7a8b-9c0d-4e1f-8a2b-4c5d6e7f8a9b",`+
+		`"object_marking_refs":["`+string(stix.MarkingOf(stix.TLPGreen))+`"]}`), stix.DefaultLimits())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	held := map[stix.Identifier]stix.MarkingSet{"malware--5e6f7a8b-9c0d-4e1f-8a2b-4c5d6e7f8a9b": {TLP: stix.TLPAmberStrict}}
+	markings := relationship.EffectiveMarkings(stix.TLPAmber, func(id stix.Identifier) (stix.MarkingSet, bool) {
+		set, ok := held[id]
+		return set, ok
+	})
+	fmt.Println(relationship.Markings().TLP, "becomes", markings.TLP)
+	// Output:
+	// green becomes amber+strict
+}
