@@ -164,7 +164,7 @@ func (f *Filter) setMatch(bracketed, value string, e Endpoint) error {
 			return err
 		}
 	}
-	if f.Version.All && len(values) > 1 {
+	if field == "version" && f.Version.All && len(values) > 1 {
 		return badQuery("match[version]=all cannot be combined with other values.")
 	}
 	return nil

@@ -58,6 +58,8 @@ func TestParseFilter(t *testing.T) {
 		{"spec versions", "match[spec_version]=2.0,2.1", ObjectsEndpoint, Filter{Match: Match{SpecVersions: []string{"2.0", "2.1"}}}},
 		{"unheard spec version", "match[spec_version]=3.0", ObjectsEndpoint, Filter{Match: Match{SpecVersions: []string{"3.0"}}}},
 		{"all versions", "match[version]=all", ObjectsEndpoint, Filter{Match: Match{Version: VersionMatch{All: true}}}},
+		{"all versions before a list", "match[version]=all&match[type]=indicator,malware", ObjectsEndpoint,
+			Filter{Match: Match{Types: []string{"indicator", "malware"}, Version: VersionMatch{All: true}}}},
 		{"mixed versions", "match[version]=first,2018-03-02T01:01:01.123Z,last", ObjectsEndpoint,
 			Filter{Match: Match{Version: VersionMatch{First: true, Last: true, Exact: []stix.Timestamp{timestamp(t, "2018-03-02T01:01:01.123Z")}}}}},
 		{"unknown parameters", "_=1&foo=bar&foo=baz&Limit=x", ObjectsEndpoint, Filter{}},
