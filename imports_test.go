@@ -44,7 +44,7 @@ var packageRules = map[string][]string{
 }
 
 // testMayImport are the project's own packages that the test files of any package may import besides.
-var testMayImport = []string{"stix", "taxii", "sharing", "federation", "federation/sync", "federation/fedtest", "store",
+var testMayImport = []string{"stix", "stix/pattern", "taxii", "sharing", "federation", "federation/sync", "federation/fedtest", "store",
 	"store/storetest"}
 
 // anywhere, as an importer in moduleRules, stands for every package; tests for test files and test support.

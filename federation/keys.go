@@ -70,12 +70,20 @@ func CreateKey(path string) (*jose.Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create the key file %s: %w", path, err)
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	// The file gets its name when it is whole: a crash leaves no half key behind that would be taken for one.
+	f, err := os.CreateTemp(filepath.Dir(path), ".key-*")
 	if err != nil {
 		return nil, fmt.Errorf("create the key file: %w", err)
 	}
+	defer os.Remove(f.Name())
 	_, err = f.Write(append(text, '\n'))
-	if err = errors.Join(err, f.Sync(), f.Close(), syncDir(filepath.Dir(path))); err != nil {
+	if err = errors.Join(err, f.Chmod(0o600), f.Sync(), f.Close()); err != nil {
+		return nil, fmt.Errorf("create the key file %s: %w", path, err)
+	}
+	if err := os.Link(f.Name(), path); err != nil { // unlike a rename, it never replaces a key
+		return nil, fmt.Errorf("create the key file: %w", err)
+	}
+	if err := syncDir(filepath.Dir(path)); err != nil {
 		return nil, errors.Join(fmt.Errorf("create the key file %s: %w", path, err), os.Remove(path))
 	}
 	return key, nil

@@ -79,6 +79,9 @@ func TestBadRequestTokens(t *testing.T) {
 		{name: "exp 61 s after iat", mutate: set("exp", testNow.Unix()+61), want: BadLife},
 		{name: "exp before iat", mutate: set("exp", testNow.Unix()-1), want: BadLife},
 		{name: "exp equal to iat", mutate: set("exp", testNow.Unix()), want: BadLife},
+		{name: "nbf in the future", mutate: set("nbf", testNow.Unix()+31), want: Reason(jose.NotYetValid)},
+		{name: "nbf passed", mutate: set("nbf", testNow.Unix()-1)},
+		{name: "nbf a string", mutate: set("nbf", "1"), want: Reason(jose.ClaimForm)},
 		{name: "no iat", mutate: drop("iat"), want: Reason(jose.ClaimForm)},
 		{name: "no exp", mutate: drop("exp"), want: Reason(jose.ClaimForm)},
 		{name: "iat a string", mutate: set("iat", "1800000000"), want: Reason(jose.ClaimForm)},
@@ -427,5 +430,49 @@ func TestPeerKeysChange(t *testing.T) {
 	peers[n.a.id] = p
 	if _, err = v.Verify(forgedRequest(t, other, nil, "", "", "")); err == nil {
 		t.Error("accepted with damaged keys")
+	}
+}
+
+// TestAheadIsDurable: a token of a clock that is ahead is accepted only once it is noted durably, so that the process
+// after a restart can refuse it.
+func TestAheadIsDurable(t *testing.T) {
+	n, clock := testNodes(), testNow.Add(time.Minute)
+	var noted []time.Time
+	var fail error
+	v, err := NewVerifier(VerifierOptions{
+		Self: n.b.id, Peers: pinned(t, n.a), Now: func() time.Time { return clock }, Start: testNow,
+		OnAhead: func(_ context.Context, until time.Time) error {
+			noted = append(noted, until)
+			return fail
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	send := func(ahead time.Duration) error {
+		_, err := v.Verify(received(t, "GET", objectsURL, "", func(out *http.Request) error {
+			return n.a.signer(clock.Add(ahead)).SignRequest(out, n.b.id, nil)
+		}))
+		return err
+	}
+	wantReason(t, send(-time.Second), "")
+	wantReason(t, send(0), "")
+	if len(noted) != 0 {
+		t.Fatalf("noted %v, though no clock is ahead", noted)
+	}
+	fail = errors.New("the disk is full")
+	if err := send(5 * time.Second); !errors.Is(err, fail) {
+		t.Errorf("accepted without a durable note: %v", err)
+	}
+	fail = nil
+	wantReason(t, send(5*time.Second), "")
+	wantReason(t, send(7*time.Second), "")
+	wantReason(t, send(20*time.Second), "")
+	if len(noted) != 3 { // the failed one, and two that reach far enough
+		t.Fatalf("noted %d times: %v", len(noted), noted)
+	}
+	// The next process starts behind what was noted: none of these tokens can come again.
+	if last := noted[len(noted)-1]; last.Before(clock.Add(20 * time.Second)) {
+		t.Errorf("noted up to %s only", last)
 	}
 }

@@ -92,6 +92,10 @@ type VerifierOptions struct {
 	Now func() time.Time
 	// Start is when this process began to remember tokens; zero for now.
 	Start time.Time
+	// OnAhead, where set, makes durable that tokens issued up to a time in the future may have been accepted, before one
+	// is. After a restart Start must be later than that time: such a token could be used again otherwise. It is called
+	// seldom, and never twice at once; its error refuses the request.
+	OnAhead func(ctx context.Context, until time.Time) error
 	// TokensPerPeer is how many tokens are remembered of one peer within two minutes; 0 means 16,384. A peer that uses
 	// more is refused until some have expired; no other peer is touched.
 	TokensPerPeer int
@@ -109,6 +113,10 @@ type Verifier struct {
 	now    func() time.Time
 	start  time.Time
 	replay *replayMemory
+
+	onAhead func(ctx context.Context, until time.Time) error
+	aheadMu sync.Mutex
+	ahead   time.Time // what onAhead has made durable
 
 	mu   sync.Mutex
 	keys map[EntityID]parsedKeys // of pinned peers that called: as many as there are
@@ -145,7 +153,7 @@ func NewVerifier(o VerifierOptions) (*Verifier, error) {
 		o.TokensPerPeer = 16 << 10
 	}
 	return &Verifier{
-		self: o.Self, base: origin(base) + strings.TrimSuffix(base.EscapedPath(), "/"), peers: o.Peers, now: o.Now, start: o.Start,
+		self: o.Self, base: origin(base) + strings.TrimSuffix(base.EscapedPath(), "/"), peers: o.Peers, now: o.Now, start: o.Start, onAhead: o.OnAhead,
 		replay: newReplayMemory(o.TokensPerPeer), keys: make(map[EntityID]parsedKeys),
 	}, nil
 }
@@ -175,6 +183,9 @@ func (v *Verifier) Verify(r *http.Request) (Caller, error) {
 	if err != nil {
 		return Caller{}, withIssuer(err, call.issuer)
 	}
+	if err := v.noteAhead(r.Context(), call.issued, now); err != nil {
+		return Caller{}, err
+	}
 	if err := v.replay.remember(call.issuer, call.id, call.issued, now); err != nil {
 		return Caller{}, withIssuer(err, call.issuer)
 	}
@@ -188,6 +199,28 @@ func (v *Verifier) Verify(r *http.Request) (Caller, error) {
 		}
 	}
 	return caller, nil
+}
+
+// aheadStep is how much further than a token that is ahead the durable note reaches, so that a peer whose clock is ahead
+// does not cost a write a second.
+const aheadStep = 10 * time.Second
+
+// noteAhead makes sure that a token from the future cannot be used again after a restart.
+func (v *Verifier) noteAhead(ctx context.Context, issued, now time.Time) error {
+	if v.onAhead == nil || !issued.After(now) {
+		return nil
+	}
+	v.aheadMu.Lock()
+	defer v.aheadMu.Unlock()
+	if !issued.After(v.ahead) {
+		return nil
+	}
+	until := issued.Add(aheadStep)
+	if err := v.onAhead(ctx, until); err != nil {
+		return fmt.Errorf("note that tokens are ahead of this node's clock: %w", err)
+	}
+	v.ahead = until
+	return nil
 }
 
 func withIssuer(err error, issuer EntityID) error {
@@ -261,6 +294,15 @@ func (v *Verifier) checkTimes(claims jose.Object, now time.Time) (time.Time, err
 	exp, err := claims.Time("exp")
 	if err != nil {
 		return iat, ofToken(err)
+	}
+	if claims.Has("nbf") {
+		nbf, err := claims.Time("nbf")
+		if err != nil {
+			return iat, ofToken(err)
+		}
+		if nbf.After(now.Add(clockLeeway)) {
+			return iat, refuse(Reason(jose.NotYetValid), "nbf is %s in the future", nbf.Sub(now).Round(time.Second))
+		}
 	}
 	switch life := exp.Sub(iat); {
 	case life <= 0 || life > requestLife:

@@ -38,6 +38,7 @@ func TestDefinitionsWithoutMarkingAreClear(t *testing.T) {
 		{"statement", statement + `}`, TLPClear},
 		{"statement with a marking of its own", statement + `,"object_marking_refs":["marking-definition--55d920b0-5e8b-4f79-9ee9-91f868d9b421"]}`, TLPAmber},
 		{"of a meaning that is not known", `{"type":"marking-definition","spec_version":"2.1","id":"marking-definition--34098fce-860f-48ae-8e50-ebd3cc5e41d0","created":"2016-08-01T00:00:00.000Z","definition_type":"secret","definition":{}}`, TLPUnmarked},
+		{"statement that an extension changes", statement + `,"extensions":{"extension-definition--60a3c5c5-0d10-413e-aab3-9e08dde9e88d":{"extension_type":"property-extension","tlp_2_0":"red"}}}`, TLPUnmarked},
 		{"TLP", `{"type":"marking-definition","spec_version":"2.1","id":"marking-definition--f88d31f6-486f-44da-b317-01333bde0b82","created":"2017-01-20T00:00:00.000Z","definition_type":"tlp","definition":{"tlp":"amber"}}`, TLPClear},
 		{"an identity", `{"type":"identity","id":"identity--34098fce-860f-48ae-8e50-ebd3cc5e41d0"}`, TLPUnmarked},
 	}

@@ -15,6 +15,6 @@ type Object struct {
 	MarkingRefs []Identifier
 	// Floor is MarkingSet.Floor, set by whoever received the object from elsewhere.
 	Floor TLP
-	// DefinitionType is that of a marking-definition ("statement", "tlp"), else "".
+	// DefinitionType is that of a marking-definition without extensions ("statement", "tlp"), else "".
 	DefinitionType string
 }

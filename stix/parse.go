@@ -38,6 +38,7 @@ func parseInto(t *tree, raw []byte, l Limits) (*Object, error) {
 // commonProperties goes over the members at the top once.
 func (t *tree) commonProperties(raw []byte) *Object {
 	o := &Object{Raw: raw}
+	extended := false
 	for i := 1; i < len(t.nodes); i = int(t.nodes[i].end) {
 		n := &t.nodes[i]
 		isString := n.kind == kindString
@@ -68,12 +69,15 @@ func (t *tree) commonProperties(raw []byte) *Object {
 			if isString {
 				o.DefinitionType = t.text(i)
 			}
+		case "extensions":
+			extended = true
 		}
 	}
 	if o.SpecVersion == "" && t.isObservable(o) {
 		o.SpecVersion = "2.1"
 	}
-	if o.Type != "marking-definition" {
+	// What an extension makes of a definition is not known: it may make a statement a secret.
+	if o.Type != "marking-definition" || extended {
 		o.DefinitionType = ""
 	}
 	return o

@@ -48,8 +48,8 @@ func clientToJSON(c store.Client) clientJSON {
 }
 
 func (a *app) clientCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "client", Short: "Accounts of SOC tools and analysts: add, list, rotate, remove"}
-	cmd.AddCommand(a.clientAddCommand(), a.clientListCommand(), a.clientRotateCommand(), a.clientRemoveCommand())
+	cmd := &cobra.Command{Use: "client", Short: "Accounts of SOC tools and analysts: add, list, set, rotate, remove"}
+	cmd.AddCommand(a.clientAddCommand(), a.clientListCommand(), a.clientSetCommand(), a.clientRotateCommand(), a.clientRemoveCommand())
 	return cmd
 }
 
@@ -124,7 +124,7 @@ func (a *app) showKey(c store.Client, key string) error {
 	fmt.Fprintf(a.out, "  user      %s\n  password  %s\n", c.Name, key)
 	fmt.Fprintln(a.out, "The password is shown this once; the node keeps only a hash of it.")
 	if !c.Admin && len(c.Rights) == 0 {
-		fmt.Fprintln(a.out, "This account may see nothing yet: remove it and add it with --read or --write COLLECTION.")
+		fmt.Fprintln(a.out, "This account may see nothing yet: skjold client set NAME --read COLLECTION")
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/skjold-exchange/skjold/config"
+	"github.com/skjold-exchange/skjold/federation"
 	"github.com/skjold-exchange/skjold/store"
 	"github.com/skjold-exchange/skjold/taxii"
 )
@@ -24,7 +25,7 @@ func (d dataDir) keys() string   { return filepath.Join(string(d), "keys") }
 func (d dataDir) lock() string   { return filepath.Join(string(d), "skjold.lock") }
 
 // ours are the names that a data directory may hold before it is a node: what an interrupted init leaves.
-var ours = []string{"keys", "skjold.db", "skjold.db-wal", "skjold.db-shm", "skjold.lock", "lost+found"}
+var ours = []string{"keys", "skjold.db", "skjold.db-wal", "skjold.db-shm", "skjold.db-journal", "skjold.lock", "lost+found"}
 
 // unfinished begins the names of files that are renamed when they are whole.
 const unfinished = ".skjold-"
@@ -64,6 +65,38 @@ func openStore(ctx context.Context, d dataDir, cfg *config.Config) (*store.Store
 	return store.Open(ctx, store.Options{Dir: string(d), URL: string(cfg.Database.URL)})
 }
 
+// openNodeStore opens the store of an initialised node. A database that is gone is not made anew: an empty node in the
+// place of a full one would be the worst of answers.
+func openNodeStore(ctx context.Context, d dataDir, cfg *config.Config) (*store.Store, error) {
+	if err := d.requireDatabase(cfg); err != nil {
+		return nil, err
+	}
+	st, err := openStore(ctx, d, cfg)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := federation.LoadKeys(d.keys())
+	if err == nil {
+		err = checkOwner(ctx, st, nodeName(cfg.Entity, keys))
+	}
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	return st, nil
+}
+
+func (d dataDir) requireDatabase(cfg *config.Config) error {
+	if cfg.Database.URL != "" {
+		return nil
+	}
+	info, err := os.Stat(filepath.Join(string(d), "skjold.db"))
+	if err == nil && info.Size() > 0 {
+		return nil
+	}
+	return fmt.Errorf("the database %s is missing or empty, though this directory is a node; restore it from the backup, or make a new node in another directory",
+		filepath.Join(string(d), "skjold.db"))
+}
+
 // withStore runs a command on the store of the node in --data. A node that is running sees the change by itself.
 func (a *app) withStore(ctx context.Context, f func(context.Context, *store.Store) error) error {
 	d := dataDir(a.data)
@@ -71,7 +104,7 @@ func (a *app) withStore(ctx context.Context, f func(context.Context, *store.Stor
 	if err != nil {
 		return err
 	}
-	st, err := openStore(ctx, d, cfg)
+	st, err := openNodeStore(ctx, d, cfg)
 	if err != nil {
 		return err
 	}

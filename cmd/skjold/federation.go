@@ -23,8 +23,8 @@ func (a *app) federationCommand() *cobra.Command {
 where 'skjold federation show --jwks' prints a node's key set. TLP:RED and TLP:AMBER+STRICT never leave by federation.`,
 	}
 	peer := &cobra.Command{Use: "peer", Short: "Pin, list and remove peers, and say what they may read"}
-	peer.AddCommand(a.peerAddCommand(), a.peerAllowCommand(), a.peerListCommand(), a.peerRemoveCommand())
-	cmd.AddCommand(a.federationShowCommand(), peer, a.subscribeCommand(), a.unsubscribeCommand(), a.subscriptionsCommand(),
+	peer.AddCommand(a.peerAddCommand(), a.peerAllowCommand(), a.peerDenyCommand(), a.peerListCommand(), a.peerRemoveCommand())
+	cmd.AddCommand(a.federationShowCommand(), peer, a.subscribeCommand(), a.unsubscribeCommand(), a.resyncCommand(), a.subscriptionsCommand(),
 		a.quarantineCommand(), a.federationStatusCommand())
 	return cmd
 }

@@ -22,24 +22,28 @@ import (
 // peerGrant are the flags that say what a peer may do.
 type peerGrant struct {
 	read   []string
-	write  []string
 	maxTLP string
 }
 
 func (g *peerGrant) register(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&g.read, "read", nil, "collection (id, alias or title) that the peer may read; may be repeated")
-	cmd.Flags().StringArrayVar(&g.write, "write", nil, "collection that the peer may add to; may be repeated")
 	cmd.Flags().StringVar(&g.maxTLP, "max-tlp", "green", "strictest level that it is served there: clear, green or amber")
+}
+
+// resolve finds what the flags name, before anything is changed.
+func (g *peerGrant) resolve(ctx context.Context, st *store.Store) (map[string]taxii.Rights, stix.TLP, error) {
+	level, err := stix.ParseTLP(g.maxTLP)
+	if err != nil || level > stix.TLPAmber {
+		return nil, level, usagef("--max-tlp %q is not one of clear, green, amber: TLP:AMBER+STRICT and TLP:RED never leave by federation", g.maxTLP)
+	}
+	rights := map[string]taxii.Rights{}
+	return rights, level, grant(ctx, st, rights, g.read, nil)
 }
 
 // apply writes the rights into the store and warns of what the operator may not have meant.
 func (g *peerGrant) apply(ctx context.Context, a *app, st *store.Store, id federation.EntityID) error {
-	level, err := stix.ParseTLP(g.maxTLP)
-	if err != nil || level > stix.TLPAmber {
-		return usagef("--max-tlp %q is not one of clear, green, amber: TLP:AMBER+STRICT and TLP:RED never leave by federation", g.maxTLP)
-	}
-	rights := map[string]taxii.Rights{}
-	if err := grant(ctx, st, rights, g.read, g.write); err != nil {
+	rights, level, err := g.resolve(ctx, st)
+	if err != nil {
 		return err
 	}
 	subscriptions, err := st.Subscriptions(ctx)
@@ -104,6 +108,9 @@ A peer may read nothing until you say so, with --read here or later with 'skjold
 				return usagef("--api-root: %w", err)
 			}
 			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
+				if _, _, err := g.resolve(ctx, st); err != nil {
+					return err
+				}
 				err := st.AddPeer(ctx, p, replace)
 				if errors.Is(err, store.ErrExists) {
 					return fmt.Errorf("%s is pinned already; --replace pins the new keys and keeps its rights", id)
@@ -117,7 +124,7 @@ A peer may read nothing until you say so, with --read here or later with 'skjold
 					return a.printPeer(ctx, st, id)
 				}
 				fmt.Fprintf(a.out, "Pinned %s\n", id)
-				if len(g.read)+len(g.write) == 0 {
+				if len(g.read) == 0 {
 					fmt.Fprintf(a.out, "It may read nothing yet: skjold federation peer allow %s --read COLLECTION\n", id)
 				}
 				return nil
@@ -175,11 +182,14 @@ func (a *app) peerAllowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "allow ENTITY --read COLLECTION", Short: "Say what a pinned peer may read",
 		Long: `Give a pinned peer rights on collections, replacing its earlier rights on the same ones. It is served objects up to
---max-tlp: green unless given. AMBER needs to be said, since it names the peer in the objects' audience.`,
+--max-tlp: green unless given. AMBER needs to be said, since it names the peer in the objects' audience.
+
+What a peer has read past without being allowed to see it does not come by itself when it is allowed more: its operator
+then runs 'skjold federation resync'.`,
 		Args: cobra.ExactArgs(1), Example: "  skjold federation peer allow https://skjold.region.example --read indicators --max-tlp amber",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(g.read)+len(g.write) == 0 {
-				return usagef("say which collections with --read or --write")
+			if len(g.read) == 0 {
+				return usagef("say which collections with --read")
 			}
 			id, err := federation.ParseEntityID(args[0])
 			if err != nil {
@@ -196,6 +206,7 @@ func (a *app) peerAllowCommand() *cobra.Command {
 					return a.printPeer(ctx, st, id)
 				}
 				fmt.Fprintf(a.out, "%s may now read %s up to TLP:%s\n", id, strings.Join(g.read, ", "), strings.ToUpper(g.maxTLP))
+				fmt.Fprintln(a.out, "If it was pulling already, its operator gets what was held back so far with: skjold federation resync NUMBER")
 				return nil
 			})
 		},
@@ -290,6 +301,49 @@ func (a *app) peerListCommand() *cobra.Command {
 	}
 }
 
+// endSubscriptions ends what is pulled from a peer.
+func endSubscriptions(ctx context.Context, st *store.Store, id federation.EntityID) error {
+	all, err := st.Subscriptions(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
+		if s.Peer == id {
+			if err := st.Unsubscribe(ctx, s.ID); err != nil && !isNotFound(err) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (a *app) peerDenyCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "deny ENTITY COLLECTION", Short: "Take a peer's right on a collection away",
+		Args: cobra.ExactArgs(2), Example: "  skjold federation peer deny https://skjold.region.example indicators",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
+				id := federation.EntityID(args[0])
+				if _, err := st.Peer(ctx, id); err != nil {
+					return noPeer(id, err)
+				}
+				c, err := findCollection(ctx, st, args[1])
+				if err != nil {
+					return err
+				}
+				if err := st.AllowPeer(ctx, id, c.ID, taxii.Rights{}, stix.TLPUnmarked); err != nil {
+					return err
+				}
+				if a.json {
+					return a.printPeer(ctx, st, id)
+				}
+				fmt.Fprintf(a.out, "%s may no longer read %s; what it has already, it has\n", id, printable(c.Title))
+				return nil
+			})
+		},
+	}
+}
+
 func (a *app) peerRemoveCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "remove ENTITY", Short: "Unpin a peer: its requests are refused and nothing more is pulled from it",
@@ -297,6 +351,9 @@ func (a *app) peerRemoveCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
 				id := federation.EntityID(args[0])
+				if err := endSubscriptions(ctx, st, id); err != nil {
+					return err
+				}
 				if err := st.RemovePeer(ctx, id); err != nil {
 					if isNotFound(err) {
 						err = federation.ErrUnknownPeer

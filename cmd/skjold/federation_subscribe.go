@@ -83,15 +83,13 @@ func (a *app) unsubscribeCommand() *cobra.Command {
 		Use: "unsubscribe NUMBER", Short: "Stop pulling; what was received stays", Args: cobra.ExactArgs(1),
 		Example: "  skjold federation unsubscribe 2",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			id, err := strconv.ParseInt(args[0], 10, 64)
+			id, err := subscriptionNumber(args[0])
 			if err != nil {
-				return usagef("%q is no subscription number; 'skjold federation subscriptions' shows them", args[0])
+				return err
 			}
 			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
-				if err := st.Unsubscribe(ctx, id); isNotFound(err) {
-					return fmt.Errorf("there is no subscription %d; 'skjold federation subscriptions' shows them", id)
-				} else if err != nil {
-					return err
+				if err := st.Unsubscribe(ctx, id); err != nil {
+					return noSubscription(id, err)
 				}
 				if a.json {
 					return printJSON(a.out, map[string]int64{"id": id})
@@ -137,4 +135,44 @@ func (a *app) printSubscriptions(ctx context.Context, st *store.Store, all []syn
 			strconv.FormatInt(s.Quarantined, 10), ago(time.Now(), s.LastSuccess), s.Error)
 	}
 	return t.print(a.out)
+}
+
+func (a *app) resyncCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "resync NUMBER", Short: "Pull a subscription again from the beginning; what is here already stays as it is",
+		Long: `Pull a subscription again from the beginning of the peer's collection. Nothing is doubled: objects that are here
+already stay as they are. It brings what the peer held back before, and now lets this node read.`,
+		Args: cobra.ExactArgs(1), Example: "  skjold federation resync 2",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := subscriptionNumber(args[0])
+			if err != nil {
+				return err
+			}
+			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
+				if err := st.ResetCursor(ctx, id, sync.Cursor{}); err != nil {
+					return noSubscription(id, err)
+				}
+				if a.json {
+					return printJSON(a.out, map[string]int64{"id": id})
+				}
+				fmt.Fprintf(a.out, "Subscription %d begins again with its next pull\n", id)
+				return nil
+			})
+		},
+	}
+}
+
+func subscriptionNumber(arg string) (int64, error) {
+	id, err := strconv.ParseInt(arg, 10, 64)
+	if err != nil {
+		return 0, usagef("%q is no subscription number; 'skjold federation subscriptions' shows them", arg)
+	}
+	return id, nil
+}
+
+func noSubscription(id int64, err error) error {
+	if isNotFound(err) {
+		return fmt.Errorf("there is no subscription %d; 'skjold federation subscriptions' shows them", id)
+	}
+	return err
 }

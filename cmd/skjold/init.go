@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -72,7 +74,10 @@ the node is a trial on this machine only.`,
 				return fmt.Errorf("%s is a node already; 'skjold serve --data %s' runs it, 'skjold client rotate %s' makes a new key", dir, dir, adminName)
 			}
 			made, err := initialise(cmd.Context(), dir, o)
-			if err != nil {
+			var setting *config.KeyError
+			if errors.As(err, &setting) {
+				return usageError{err}
+			} else if err != nil {
 				return err
 			}
 			if a.json {
@@ -103,7 +108,7 @@ func initialise(ctx context.Context, dir dataDir, o initOptions) (initJSON, erro
 		return initJSON{}, err
 	}
 	// What was derived is written down: the entity must not change with a later change of listen.
-	values["entity"] = cfg.Entity
+	values["entity"], values["listen"] = cfg.Entity, cfg.Listen
 	rendered, cfg, err := renderConfig(values)
 	if err != nil {
 		return initJSON{}, err
@@ -118,6 +123,14 @@ func initialise(ctx context.Context, dir dataDir, o initOptions) (initJSON, erro
 	if err := os.Chmod(string(dir), 0o700); err != nil {
 		return initJSON{}, err
 	}
+	unlock, err := dir.takeLock(cfg) // against a second init or serve on the same empty directory
+	if err != nil {
+		return initJSON{}, err
+	}
+	defer unlock()
+	if ok, err := dir.initialised(); ok || err != nil {
+		return initJSON{}, errors.Join(err, fmt.Errorf("%s has just been made a node by another process", dir))
+	}
 	keys, err := createKeys(dir)
 	if err != nil {
 		return initJSON{}, err
@@ -129,7 +142,7 @@ func initialise(ctx context.Context, dir dataDir, o initOptions) (initJSON, erro
 	if err != nil {
 		return initJSON{}, err
 	}
-	made.Collection, made.Password, err = firstContents(ctx, st, o.defaultTLP)
+	made.Collection, made.Password, err = firstContents(ctx, st, entity, keys, o.defaultTLP)
 	if err := errors.Join(err, st.Close()); err != nil {
 		return initJSON{}, err
 	}
@@ -155,18 +168,46 @@ func renderConfig(values map[string]any) ([]byte, *config.Config, error) {
 	return rendered, cfg, err
 }
 
-// createKeys makes the node's keys; those that an interrupted init left are kept.
+// createKeys makes the keys that are missing; whole ones that an interrupted init left are kept.
 func createKeys(dir dataDir) (federation.Keys, error) {
-	keys, err := federation.CreateKeys(dir.keys())
-	if errors.Is(err, fs.ErrExist) {
-		return federation.LoadKeys(dir.keys())
+	for _, name := range []string{federation.FederationKeyFile, federation.RequestKeyFile} {
+		if _, err := federation.CreateKey(filepath.Join(dir.keys(), name)); err != nil && !errors.Is(err, fs.ErrExist) {
+			return federation.Keys{}, err
+		}
 	}
-	return keys, err
+	return federation.LoadKeys(dir.keys())
 }
 
-// firstContents makes the first collection and the administrator, whose key it returns. After an interrupted init both
-// may be there already: the key was never shown then, so it is made anew.
-func firstContents(ctx context.Context, st *store.Store, defaultTLP stix.TLP) (collection, key string, err error) {
+// nodeFact is where a database notes whose it is: the entity and the thumbprint of its federation key.
+const nodeFact = "node"
+
+// checkOwner refuses the database of another node; one without an owner is nobody's yet.
+func checkOwner(ctx context.Context, st *store.Store, me string) error {
+	owner, err := st.Meta(ctx, nodeFact)
+	switch {
+	case isNotFound(err) || owner == me:
+		return nil
+	case err != nil:
+		return err
+	}
+	name, _, _ := strings.Cut(owner, " ")
+	return fmt.Errorf("the database belongs to the node %s; put that node's skjold.yaml and keys directory here, or name another database", name)
+}
+
+// nodeName is what a node writes into its database.
+func nodeName(entity string, keys federation.Keys) string { return entity + " " + keys.Federation.ID() }
+
+// firstContents makes the first collection and the administrator, whose key it returns. After an interrupted init of the
+// same node both may be there already: the key was never shown then, so it is made anew. The database of another node is
+// left alone: a server's database outlives data directories.
+func firstContents(ctx context.Context, st *store.Store, entity federation.EntityID, keys federation.Keys, defaultTLP stix.TLP) (collection, key string, err error) {
+	me := nodeName(string(entity), keys)
+	if err := checkOwner(ctx, st, me); err != nil {
+		return "", "", err
+	}
+	if err := st.SetMeta(ctx, nodeFact, me); err != nil {
+		return "", "", err
+	}
 	c, err := st.FindCollection(ctx, firstAlias)
 	if isNotFound(err) {
 		c, err = st.AddCollection(ctx, store.NewCollection{
@@ -233,15 +274,21 @@ func (a *app) initialiseForServe(ctx context.Context, dir dataDir, cmd *cobra.Co
 	if err != nil || ok {
 		return err
 	}
-	listen := os.Getenv("SKJOLD_LISTEN")
+	listenAddress := os.Getenv("SKJOLD_LISTEN")
 	if f := cmd.Flags().Lookup("listen"); f.Changed {
-		listen = f.Value.String()
+		listenAddress = f.Value.String()
 	}
 	entity := os.Getenv("SKJOLD_ENTITY")
-	if host, port, err := net.SplitHostPort(listen); entity == "" && err == nil && port == "0" {
+	if host, port, err := net.SplitHostPort(listenAddress); entity == "" && err == nil && port == "0" {
 		return usagef("--listen %s:0 takes a new port at every start; a new node needs a fixed one", host)
 	}
-	made, err := initialise(ctx, dir, initOptions{entity: entity, listen: listen, defaultTLP: stix.TLPAmberStrict})
+	// A port that is taken is noticed before the node is made and its key shown.
+	if ln, err := listen(cmp.Or(listenAddress, config.Default().Listen), "--listen"); err != nil {
+		return err
+	} else if err := ln.Close(); err != nil {
+		return err
+	}
+	made, err := initialise(ctx, dir, initOptions{entity: entity, listen: listenAddress, defaultTLP: stix.TLPAmberStrict})
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -34,21 +35,31 @@ type node struct {
 	identity   http.Handler         // the entity configuration; nil when federation is off
 	replicator *sync.Replicator     // nil when federation is off
 	ready      readiness
+	// certificate is what the node serves HTTPS with; nil for plain HTTP.
+	certificate *tls.Certificate
 }
 
 // openNode wires a node of an initialised data directory. onApplied, if set, is told of every page that was pulled.
 func openNode(ctx context.Context, dir dataDir, cfg *config.Config, log *slog.Logger, onApplied func(sync.Subscription, sync.PulledPage, sync.Applied)) (*node, error) {
 	n := &node{dir: dir, cfg: cfg, log: log, registry: prometheus.NewRegistry()}
 	n.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if err := dir.requireDatabase(cfg); err != nil {
+		return nil, err
+	}
 	var err error
 	n.store, err = store.Open(ctx, store.Options{Dir: string(dir), URL: string(cfg.Database.URL), Logger: log, Registerer: n.registry})
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Federation.Enabled {
-		if err := n.federate(onApplied); err != nil {
-			return nil, errors.Join(err, n.store.Close())
-		}
+	keys, err := federation.LoadKeys(dir.keys())
+	if err == nil {
+		err = checkOwner(ctx, n.store, nodeName(cfg.Entity, keys))
+	}
+	if err == nil && cfg.Federation.Enabled {
+		err = n.federate(ctx, keys, onApplied)
+	}
+	if err != nil {
+		return nil, errors.Join(err, n.store.Close())
 	}
 	n.taxii = taxii.NewServer(taxii.Options{
 		Title: cfg.Title, Description: cfg.Description, Contact: cfg.Contact, PublicURL: cfg.PublicURL,
@@ -61,18 +72,20 @@ func openNode(ctx context.Context, dir dataDir, cfg *config.Config, log *slog.Lo
 	return n, nil
 }
 
-// federate loads the node's keys and prepares it to serve peers and to pull from them.
-func (n *node) federate(onApplied func(sync.Subscription, sync.PulledPage, sync.Applied)) error {
+// federate prepares the node to serve peers and to pull from them.
+func (n *node) federate(ctx context.Context, keys federation.Keys, onApplied func(sync.Subscription, sync.PulledPage, sync.Applied)) error {
 	entity, err := federation.ParseEntityID(n.cfg.Entity)
 	if err != nil {
 		return fmt.Errorf("entity: %w", err)
 	}
-	keys, err := federation.LoadKeys(n.dir.keys())
+	signer := &federation.Signer{Entity: entity, Key: keys.Request}
+	start, err := n.tokensFrom(ctx)
 	if err != nil {
 		return err
 	}
-	signer := &federation.Signer{Entity: entity, Key: keys.Request}
-	n.verifier, err = federation.NewVerifier(federation.VerifierOptions{Self: entity, BaseURL: n.cfg.PublicURL, Peers: n.store})
+	n.verifier, err = federation.NewVerifier(federation.VerifierOptions{
+		Self: entity, BaseURL: n.cfg.PublicURL, Peers: n.store, Start: start, OnAhead: n.tokensAhead,
+	})
 	if err != nil {
 		return err
 	}
@@ -85,6 +98,32 @@ func (n *node) federate(onApplied func(sync.Subscription, sync.PulledPage, sync.
 		OnApplied: onApplied, Logger: n.log, Registerer: n.registry,
 	})
 	return err
+}
+
+// aheadFact is where a node notes the latest time of issue, in the future then, of a token that it may have accepted.
+const aheadFact = "tokens_ahead"
+
+// tokensFrom is the time from which on tokens are taken: now, or later where the process before accepted tokens of a
+// clock that is ahead, which could be replayed otherwise.
+func (n *node) tokensFrom(ctx context.Context) (time.Time, error) {
+	now := time.Now()
+	text, err := n.store.Meta(ctx, aheadFact)
+	if isNotFound(err) {
+		return now, nil
+	}
+	ahead, parseErr := time.Parse(time.RFC3339, text)
+	if err := errors.Join(err, parseErr); err != nil {
+		return now, err
+	}
+	if ahead.After(now) {
+		return ahead.Add(time.Second), nil // times of issue are whole seconds
+	}
+	return now, nil
+}
+
+// tokensAhead notes durably that tokens up to a time in the future may be accepted.
+func (n *node) tokensAhead(ctx context.Context, until time.Time) error {
+	return n.store.SetMeta(ctx, aheadFact, until.UTC().Format(time.RFC3339))
 }
 
 // refuseUnmarked keeps objects without a TLP marking out of a collection that takes marked ones only. Its error fails

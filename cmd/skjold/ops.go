@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/skjold-exchange/skjold/config"
+	"github.com/skjold-exchange/skjold/federation"
 )
 
 // readiness is whether a proxy should send requests here.
@@ -27,16 +28,32 @@ func (r *readiness) set(up bool) { r.up.Store(up) }
 // handler is everything that the node serves.
 func (n *node) handler() http.Handler {
 	r := chi.NewRouter()
-	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
-	r.Get("/readyz", n.readyz)
-	if n.cfg.Metrics.Listen == "" {
-		r.Method(http.MethodGet, "/metrics", n.guardMetrics(n.metricsHandler()))
-	}
-	if n.identity != nil {
-		r.Method(http.MethodGet, "/.well-known/openid-federation", n.identity)
-	}
+	r.Group(func(r chi.Router) {
+		r.Use(withoutBody)
+		r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
+		r.Get("/readyz", n.readyz)
+		if n.cfg.Metrics.Listen == "" {
+			r.Method(http.MethodGet, "/metrics", n.metricsHandler())
+		}
+		if n.identity != nil {
+			r.Method(http.MethodGet, federation.WellKnownPath, n.identity)
+		}
+	})
 	r.Mount("/", n.taxii.Handler())
 	return clientAddress(n.cfg.TrustedProxies, r)
+}
+
+// withoutBody closes the connection of a request that announces a body where none belongs: waiting for it would hold the
+// connection for a stranger.
+func withoutBody(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 {
+			w.Header().Set("Connection", "close")
+			// The answer goes out at once; an error means that there is no deadline to set on this kind of connection.
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(time.Second))
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func plain(w http.ResponseWriter, status int, text string) {
@@ -61,16 +78,12 @@ func (n *node) readyz(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// metricsHandler serves the figures to everybody if the configuration says so, else to programs on this machine and to
+// administrators. What a proxy passes on comes from this machine too, perhaps for a stranger: it does not count.
 func (n *node) metricsHandler() http.Handler {
-	return promhttp.HandlerFor(n.registry, promhttp.HandlerOpts{Registry: n.registry})
-}
-
-// guardMetrics lets in everybody if the configuration says so, else programs on this machine (unless a proxy, which
-// may be on this machine too, passes strangers on) and administrators.
-func (n *node) guardMetrics(next http.Handler) http.Handler {
-	auth := n.authenticator()
+	auth, next := n.authenticator(), promhttp.HandlerFor(n.registry, promhttp.HandlerOpts{Registry: n.registry})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		allowed := n.cfg.Metrics.Public || (!n.cfg.BehindProxy && fromLoopback(r))
+		allowed := n.cfg.Metrics.Public || (!n.cfg.BehindProxy && !forwarded(r) && fromLoopback(r))
 		if !allowed {
 			p, err := auth.Authenticate(r)
 			allowed = err == nil && p.Admin
@@ -82,6 +95,10 @@ func (n *node) guardMetrics(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+func forwarded(r *http.Request) bool {
+	return r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "" || r.Header.Get("Via") != ""
 }
 
 func fromLoopback(r *http.Request) bool {

@@ -46,6 +46,16 @@ func printable(s string) string {
 	}, s)
 }
 
+// printableLines is printable for a text of several lines, such as a list of mistakes. Its further lines are indented, so
+// that none of them can pass for a message of its own.
+func printableLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i := range lines {
+		lines[i] = printable(lines[i])
+	}
+	return strings.Join(lines, "\n  ")
+}
+
 // ago says how long ago t was, in words; "never" for the zero time.
 func ago(now, t time.Time) string {
 	if t.IsZero() {

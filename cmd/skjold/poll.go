@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,6 +21,7 @@ import (
 // cursorFile is what poll remembers between runs.
 type cursorFile struct {
 	URL      string         `json:"url"`
+	Query    string         `json:"query,omitempty"` // what is asked for; a position counts for one query only
 	Position taxii.Position `json:"position"`
 }
 
@@ -73,8 +75,12 @@ the objects before it were, so an interrupted run repeats at most a page and mis
 func (a *app) poll(ctx context.Context, client *taxii.Client, url string, from taxii.Position, file string, q taxii.PageRequest) error {
 	if file != "" {
 		var err error
-		if from, err = readCursor(file, url); err != nil {
+		if from, err = readCursor(file, url, queryText(q)); err != nil {
 			return err
+		}
+		// Written at once, so that a file that can't be written is noticed before an object was printed.
+		if err := writeCursor(file, cursorFile{URL: canonicalURL(url), Query: queryText(q), Position: from}); err != nil {
+			return fmt.Errorf("--cursor: %w", err)
 		}
 	}
 	p := client.Poll(client.CollectionInURL(), from, q)
@@ -86,6 +92,9 @@ func (a *app) poll(ctx context.Context, client *taxii.Client, url string, from t
 		if err := out.Flush(); err != nil {
 			return err
 		}
+		if f, ok := a.out.(*os.File); ok && file != "" {
+			_ = f.Sync() // a file is on the disk before the position behind it; pipes and terminals have nothing to sync
+		}
 		at := p.Position()
 		if at == saved {
 			return nil
@@ -94,7 +103,7 @@ func (a *app) poll(ctx context.Context, client *taxii.Client, url string, from t
 		if file == "" {
 			return nil
 		}
-		return writeCursor(file, cursorFile{URL: canonicalURL(url), Position: at})
+		return writeCursor(file, cursorFile{URL: canonicalURL(url), Query: queryText(q), Position: at})
 	}
 	for {
 		raw, err := p.Next(ctx)
@@ -126,12 +135,28 @@ func (a *app) poll(ctx context.Context, client *taxii.Client, url string, from t
 	}
 }
 
+// queryText is what a poll asks for, beside where it begins and how much it takes at a time.
+func queryText(q taxii.PageRequest) string {
+	var parts []string
+	for _, f := range []struct {
+		name   string
+		values []string
+	}{{"id", q.IDs}, {"type", q.Types}, {"version", q.Versions}, {"spec_version", q.SpecVersions}} {
+		if len(f.values) > 0 {
+			values := slices.Clone(f.values)
+			slices.Sort(values)
+			parts = append(parts, "match["+f.name+"]="+strings.Join(values, ","))
+		}
+	}
+	return strings.Join(parts, "&")
+}
+
 // canonicalURL makes the spellings of one collection's URL equal.
 func canonicalURL(url string) string {
 	return strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(url, "/"), "/objects"), "/") + "/"
 }
 
-func readCursor(file, url string) (taxii.Position, error) {
+func readCursor(file, url, query string) (taxii.Position, error) {
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return taxii.Position{}, nil
@@ -144,6 +169,9 @@ func readCursor(file, url string) (taxii.Position, error) {
 	}
 	if c.URL != canonicalURL(url) {
 		return taxii.Position{}, fmt.Errorf("%s is the cursor of %s; use a cursor file for each collection", file, printable(c.URL))
+	}
+	if c.Query != query {
+		return taxii.Position{}, fmt.Errorf("%s is the cursor of a poll with other --match flags (%q); use a cursor file for each query, or objects would be passed over", file, printable(c.Query))
 	}
 	return c.Position, nil
 }

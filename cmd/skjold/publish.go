@@ -98,12 +98,17 @@ func (p *publisher) all(ctx context.Context, names []string) error {
 		sources = append(sources, s)
 		size += s.size
 	}
+	var broken error // inputs that could not be read to their end
 	bar := newProgress(p.err, 2*size, true, "publishing")
 	defer bar.done()
 	// Marking definitions of all inputs first, then everything else.
 	for _, definitions := range []bool{true, false} {
 		for _, s := range sources {
-			if err := p.pass(ctx, s, definitions, bar); err != nil {
+			err := p.pass(ctx, s, definitions, bar)
+			var syntax *stix.SyntaxError
+			if errors.As(err, &syntax) { // the other files are not to blame
+				broken = errors.Join(broken, err)
+			} else if err != nil {
 				return err
 			}
 		}
@@ -111,7 +116,10 @@ func (p *publisher) all(ctx context.Context, names []string) error {
 			return err
 		}
 	}
-	return nil
+	if broken == nil && p.total == 0 {
+		return errors.New("the input has no objects; there is nothing to publish")
+	}
+	return broken
 }
 
 // pass publishes the marking definitions of a source, or everything but them. What cannot be read is counted in the
@@ -133,9 +141,6 @@ func (p *publisher) pass(ctx context.Context, s *source, definitions bool, bar p
 	var syntax *stix.SyntaxError
 	if definitions && errors.As(err, &syntax) {
 		return nil // reported by the second pass, after the objects before it were published
-	}
-	if errors.As(err, &syntax) {
-		return errors.Join(p.flush(ctx), err)
 	}
 	return err
 }
@@ -238,8 +243,8 @@ func (p *publisher) summary(err error) error {
 		}
 		fmt.Fprintf(p.out, "%s: %d objects, %d published (%d of them already there), %d refused, in %.1f s (%.0f objects/s)\n",
 			printable(p.to.name()), p.total, p.stored, p.known, len(p.refused), elapsed, rate)
-		if err != nil {
-			fmt.Fprintln(p.out, "The run did not finish. Run it again: what is already there is not repeated.")
+		if err != nil && p.total > 0 {
+			fmt.Fprintln(p.out, "The run is not complete. When the cause is mended, run it again: what is already there is not repeated.")
 		}
 	}
 	if err == nil && len(p.refused) > 0 {

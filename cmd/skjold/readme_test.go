@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -77,8 +79,10 @@ func TestREADME(t *testing.T) {
 	// move the two nodes that name their own, so it is unset before them.
 	cmd.Env = append(cmd.Env, "SKJOLD_LISTEN=127.0.0.1:"+ports["8080"])
 	cmd.Args[2] = strings.Replace(body, "./skjold init --data a", "unset SKJOLD_LISTEN\n./skjold init --data a", 1)
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 10 * time.Second
+	// A group of its own, so that no node outlives the test whatever happens to the shell.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	t.Cleanup(func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s\nthe script was:\n%s", err, out, body)

@@ -57,14 +57,14 @@ func run(ctx context.Context, args []string, io stdio) int {
 	case errors.Is(err, errSilent):
 		return exitFailed
 	case errors.As(err, &usage):
-		fmt.Fprintf(io.err, "skjold: %s\n", err)
+		fmt.Fprintf(io.err, "skjold: %s\n", printableLines(err.Error()))
 		fmt.Fprintf(io.err, "See '%s --help'.\n", cmd.CommandPath())
 		return exitUsage
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		fmt.Fprintln(io.err, "skjold: interrupted")
 		return exitFailed
 	}
-	fmt.Fprintf(io.err, "skjold: %s\n", err)
+	fmt.Fprintf(io.err, "skjold: %s\n", printableLines(err.Error()))
 	return exitFailed
 }
 

@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
+	"runtime"
+	"strings"
 	"syscall"
 	"time"
 
@@ -51,6 +54,10 @@ func (a *app) serve(cmd *cobra.Command) error {
 		return err
 	}
 	log := newLogger(a.err, cfg.Log)
+	certificate, err := loadCertificate(cfg.TLS)
+	if err != nil {
+		return err
+	}
 	unlock, err := dir.takeLock(cfg)
 	if err != nil {
 		return err
@@ -65,7 +72,11 @@ func (a *app) serve(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	if strings.HasPrefix(cfg.Entity, "https://") && cfg.TLS.CertFile == "" && !cfg.BehindProxy {
+		log.Warn("the entity is an https URL, but this node neither has a certificate (tls) nor is told that a proxy is in front (behind_proxy)")
+	}
 	log.Info("starting", "version", versionText(), "data", string(dir), "config", cfg)
+	n.certificate = certificate
 	err = n.serve(ctx, ln)
 	return errors.Join(err, n.close())
 }
@@ -90,8 +101,9 @@ func (n *node) serve(ctx context.Context, ln net.Listener) error {
 	for i, s := range servers {
 		group.Go(func() error {
 			var err error
-			if i == 0 && n.cfg.TLS.CertFile != "" {
-				err = s.ServeTLS(listeners[i], n.cfg.TLS.CertFile, n.cfg.TLS.KeyFile)
+			if i == 0 && n.certificate != nil {
+				s.TLSConfig.Certificates = []tls.Certificate{*n.certificate}
+				err = s.ServeTLS(listeners[i], "", "")
 			} else {
 				err = s.Serve(listeners[i])
 			}
@@ -134,10 +146,28 @@ func (n *node) serve(ctx context.Context, ln net.Listener) error {
 func (n *node) server(h http.Handler) *http.Server {
 	l := n.cfg.Limits
 	return &http.Server{
-		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: l.IdleTimeout, MaxHeaderBytes: int(l.HeaderSize),
+		// The TAXII server gives bodies that it wants their own, longer deadline.
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 20 * time.Second, IdleTimeout: l.IdleTimeout, MaxHeaderBytes: int(l.HeaderSize),
 		WriteTimeout: l.BodyTimeout + l.RequestTimeout,
 		ErrorLog:     slog.NewLogLogger(n.log.Handler(), slog.LevelDebug), TLSConfig: tlsConfig(),
 	}
+}
+
+// loadCertificate reads the node's certificate before anything listens; nil if the node serves plain HTTP.
+func loadCertificate(cfg config.TLS) (*tls.Certificate, error) {
+	if cfg.CertFile == "" {
+		return nil, nil
+	}
+	if info, err := os.Stat(cfg.KeyFile); err != nil {
+		return nil, fmt.Errorf("tls.key_file: %w", err)
+	} else if info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
+		return nil, fmt.Errorf("tls.key_file: others can read %s (mode %#o); make it readable by the node's user only: chmod 600 %s", cfg.KeyFile, info.Mode().Perm(), cfg.KeyFile)
+	}
+	pair, err := tls.LoadX509KeyPair(cfg.CertFile, cfg.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("tls.cert_file and tls.key_file: %w", err)
+	}
+	return &pair, nil
 }
 
 // listen opens an address, with an error that says what to do.

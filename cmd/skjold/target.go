@@ -30,7 +30,7 @@ func (a *app) publishTarget(ctx context.Context, remote remoteFlags, collection 
 	if err != nil {
 		return nil, nil, err
 	}
-	st, err := openStore(ctx, dir, cfg)
+	st, err := openNodeStore(ctx, dir, cfg)
 	if err != nil {
 		return nil, nil, err
 	}
