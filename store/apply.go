@@ -47,6 +47,9 @@ func (s *Store) Apply(ctx context.Context, page sync.PulledPage) (sync.Applied, 
 			switch in.outcome {
 			case stored:
 				applied.Stored++
+				if len(in.violations) > 0 {
+					applied.Violating++
+				}
 			case known:
 				applied.Known++
 			case tombstoned:

@@ -27,19 +27,15 @@ type NewCollection struct {
 	Alias       string // "" for none; lower-case letters, digits, _ and -, 63 at most, not a UUID; unique
 	// DefaultTLP is how objects without a TLP marking are handled; stix.TLPUnmarked: such objects are refused.
 	DefaultTLP stix.TLP
+	// Lenient: see taxii.Collection.
+	Lenient bool
 }
 
 func (n NewCollection) check() error {
-	switch length := utf8.RuneCountInString(n.Title); {
-	case !utf8.ValidString(n.Title) || strings.ContainsFunc(n.Title, unicode.IsControl):
-		return invalid("a collection's title is plain text without control characters")
-	case strings.TrimSpace(n.Title) != n.Title:
-		return invalid("a collection's title does not begin or end with a space")
-	case length < 1 || length > maxTitle:
-		return invalid("a collection's title has 1 to %d characters, not %d", maxTitle, length)
-	case strings.Contains(n.Title, "."):
-		return invalid("a collection's title has no dots: clients select collections by API root, a dot and the title")
-	case n.DefaultTLP > stix.TLPRed:
+	if err := checkTitle(n.Title); err != nil {
+		return err
+	}
+	if n.DefaultTLP > stix.TLPRed {
 		return invalid("%v is not a TLP level", n.DefaultTLP)
 	}
 	if n.ID != "" {
@@ -55,6 +51,20 @@ func (n NewCollection) check() error {
 	}
 	if _, err := uuid.Parse(n.Alias); err == nil {
 		return invalid("a collection's alias is not a UUID, so that it is never mistaken for an id")
+	}
+	return nil
+}
+
+func checkTitle(title string) error {
+	switch length := utf8.RuneCountInString(title); {
+	case !utf8.ValidString(title) || strings.ContainsFunc(title, unicode.IsControl):
+		return invalid("a collection's title is plain text without control characters")
+	case strings.TrimSpace(title) != title:
+		return invalid("a collection's title does not begin or end with a space")
+	case length < 1 || length > maxTitle:
+		return invalid("a collection's title has 1 to %d characters, not %d", maxTitle, length)
+	case strings.Contains(title, "."):
+		return invalid("a collection's title has no dots: clients select collections by API root, a dot and the title")
 	}
 	return nil
 }
@@ -86,11 +96,11 @@ func (s *Store) AddCollection(ctx context.Context, n NewCollection) (taxii.Colle
 			return err
 		}
 		now := s.now().UnixMicro()
-		added = taxii.Collection{ID: n.ID, Title: n.Title, Description: n.Description, Alias: n.Alias, DefaultTLP: n.DefaultTLP,
+		added = taxii.Collection{ID: n.ID, Title: n.Title, Description: n.Description, Alias: n.Alias, DefaultTLP: n.DefaultTLP, Lenient: n.Lenient,
 			Created: taxii.DateAdded(now), Last: taxii.DateAdded(now), Epoch: epoch}
-		_, err = c.Exec(`INSERT INTO collection (number, id, title, title_folded, description, alias, default_tlp, created, last_added, epoch, objects, mixed)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, 0, 0)`,
-			nr, n.ID, n.Title, fold(n.Title), n.Description, n.Alias, int(n.DefaultTLP), now, epoch)
+		_, err = c.Exec(`INSERT INTO collection (number, id, title, title_folded, description, alias, default_tlp, created, last_added, epoch, objects, mixed, lenient)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, 0, 0, $10)`,
+			nr, n.ID, n.Title, fold(n.Title), n.Description, n.Alias, int(n.DefaultTLP), now, epoch, n.Lenient)
 		return err
 	})
 	return added, err
@@ -103,7 +113,7 @@ type collection struct {
 	mixed  bool // has or had objects of more than one specification version
 }
 
-const collectionColumns = `number, id, title, description, alias, default_tlp, created, last_added, epoch, objects, mixed`
+const collectionColumns = `number, id, title, description, alias, default_tlp, created, last_added, epoch, objects, mixed, lenient`
 
 func scanCollection(r row) collection {
 	return collection{
@@ -111,6 +121,7 @@ func scanCollection(r row) collection {
 		Collection: taxii.Collection{
 			ID: r.Text(1), Title: r.Text(2), Description: r.Text(3), Alias: r.Text(4), DefaultTLP: stix.TLP(r.Int(5)),
 			Created: taxii.DateAdded(r.Int(6)), Last: taxii.DateAdded(r.Int(7)), Epoch: r.Text(8), Objects: r.Int(9),
+			Lenient: r.Int(11) != 0,
 		},
 		mixed: r.Int(10) != 0,
 	}
@@ -164,6 +175,53 @@ func (s *Store) FindCollection(ctx context.Context, ref string) (taxii.Collectio
 		return err
 	})
 	return col.Collection, err
+}
+
+// CollectionChange says what is to change of a collection; what is nil stays.
+type CollectionChange struct {
+	Title       *string // as in NewCollection
+	Description *string
+	Lenient     *bool // for what is added from then on; what is held stays
+}
+
+// ChangeCollection changes a collection and returns it as it is then. The errors are taxii.ErrNotFound, ErrInvalid and
+// ErrExists (another collection has the title).
+func (s *Store) ChangeCollection(ctx context.Context, id string, change CollectionChange) (taxii.Collection, error) {
+	if change.Title != nil {
+		if err := checkTitle(*change.Title); err != nil {
+			return taxii.Collection{}, err
+		}
+	}
+	var col collection
+	err := s.write(ctx, func(c conn) (err error) {
+		if col, err = collectionByID(c, id); err != nil {
+			return err
+		}
+		col.Title = valueOr(change.Title, col.Title)
+		col.Description = valueOr(change.Description, col.Description)
+		col.Lenient = valueOr(change.Lenient, col.Lenient)
+		taken, err := number(c, `SELECT COUNT(*) FROM collection WHERE title_folded = $1 AND number <> $2`, fold(col.Title), col.number)
+		if err != nil {
+			return err
+		}
+		if taken > 0 {
+			return fmt.Errorf("a collection with the title %q: %w", col.Title, ErrExists)
+		}
+		_, err = c.Exec(`UPDATE collection SET title = $2, title_folded = $3, description = $4, lenient = $5 WHERE number = $1`,
+			col.number, col.Title, fold(col.Title), col.Description, col.Lenient)
+		return err
+	})
+	if err != nil {
+		return taxii.Collection{}, err
+	}
+	return col.Collection, nil
+}
+
+func valueOr[T any](value *T, fallback T) T {
+	if value == nil {
+		return fallback
+	}
+	return *value
 }
 
 // RemoveCollection removes a collection with its entries, tombstones and the rights on it. The errors are

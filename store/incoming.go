@@ -35,6 +35,9 @@ type incoming struct {
 	setKey    string
 	spec      string // the specification version
 	versioned bool   // has a modified or created property
+	// violations are what the object breaks of STIX 2.1, and the JSON of that for the entry, "" for nothing.
+	violations     []stix.Violation
+	violationsJSON string
 
 	version, key    string // the version and its sort key; of unversioned objects given on storing
 	isFirst, isLast bool
@@ -61,6 +64,8 @@ func receive(item taxii.Item) *incoming {
 		return in
 	}
 	in.norm = norm
+	in.violations = taxii.Recordable(item.Violations)
+	in.violationsJSON = encodeViolations(in.violations)
 	in.set = item.Object.Markings()
 	in.setKey = in.set.Key()
 	in.spec = cmp.Or(item.Object.SpecVersion, unstatedSpec)

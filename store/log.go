@@ -27,7 +27,7 @@ func (w *logWriter) store(definitions, rest []*incoming) error {
 		return err
 	}
 	for _, in := range definitions {
-		if in.outcome == stored && in.object.DefinitionType == statementDefinition {
+		if in.outcome == stored && in.statesOnly() {
 			if err := learn(w.conn, in.object.ID, w.now); err != nil {
 				return err
 			}
@@ -138,10 +138,10 @@ func (w *logWriter) insert(fresh []*incoming, at block) error {
 		date := at.date + int64(i)
 		counts[f] = [2]int64{counts[f][0] + 1, date}
 		rows[i] = []any{at.seq + int64(i), w.collection.number, date, f, in.isFirst, in.isLast,
-			string(in.object.ID), in.key, in.version, in.norm[:], in.object.Raw}
+			string(in.object.ID), in.key, in.version, in.norm[:], in.object.Raw, in.violationsJSON}
 	}
-	err := w.conn.ExecMany(`INSERT INTO entry (seq, collection, date_added, facet, is_first, is_last, object, version_key, version, norm, raw)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, rows)
+	err := w.conn.ExecMany(`INSERT INTO entry (seq, collection, date_added, facet, is_first, is_last, object, version_key, version, norm, raw, violations)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`, rows)
 	if err != nil {
 		return err
 	}

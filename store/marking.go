@@ -10,6 +10,12 @@ import (
 // statementDefinition is the definition_type of markings that inform and do not restrict (STIX 2.1 §7.2.1.3).
 const statementDefinition = "statement"
 
+// statesOnly tells a marking definition that the node takes for one that informs and does not restrict. One that breaks
+// rules is none: what it leaves out or misplaces may be the restriction.
+func (in *incoming) statesOnly() bool {
+	return in.object.DefinitionType == statementDefinition && len(in.violations) == 0
+}
+
 // internSet returns the number of a marking set, adding it where it is new.
 func internSet(c conn, set stix.MarkingSet) (int64, error) {
 	key := set.Key()

@@ -54,6 +54,30 @@ func TestPlans(t *testing.T) {
 	}
 }
 
+// TestViolationPlans holds that the entries with violations are found without passing over the others.
+func TestViolationPlans(t *testing.T) {
+	s := openDir(t, t.TempDir())
+	for _, c := range []struct {
+		sql  string
+		args []any
+		want string
+	}{
+		{violationsSQL, []any{1, 0, 10}, "SEARCH entry USING INDEX entry_violations (collection=? AND date_added>?)"},
+		{violationCountSQL, []any{1}, "SEARCH entry USING INDEX entry_violations (collection=?)"},
+	} {
+		var steps []string
+		err := s.engine.Read(t.Context(), func(db conn) error {
+			return db.Query(`EXPLAIN QUERY PLAN `+c.sql, c.args, func(r row) error { steps = append(steps, r.Text(3)); return nil })
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{c.want}, steps); diff != "" {
+			t.Errorf("plan of %s (-want +got):\n%s", c.sql, diff)
+		}
+	}
+}
+
 func TestChunks(t *testing.T) {
 	for n, want := range map[int]string{0: "[]", 1: "[1]", 2: "[8]", 8: "[8]", 9: "[64]", 64: "[64]", 65: "[256]", 256: "[256]", 257: "[256 1]", 600: "[256 256 256]"} {
 		values := make([]int, n)

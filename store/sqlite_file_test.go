@@ -283,6 +283,7 @@ func TestVerifyFinds(t *testing.T) {
 		`UPDATE facet SET last_added = 0`,
 		`UPDATE facet SET type = 'tool'`,
 		`UPDATE marking_set SET unknown = 1`,
+		`UPDATE entry SET violations = '[]'`,
 		`INSERT INTO tombstone (collection, object, version_key, norm, deleted) SELECT collection, object, version_key, norm, 1 FROM entry`,
 		`INSERT INTO account (number, kind, name, created, last_seen, last_pull, objects_served, user_agent, last_error) VALUES (9, 'client', 'x', 0, 0, 0, 0, '', '')`,
 		`INSERT INTO subscription (id, peer, source, collection, added_after, next, created, last_attempt, last_success, error, failures, received, quarantined) VALUES (9, 'x', 'y', 1, '', '', 0, 0, 0, '', 0, 0, 0)`,

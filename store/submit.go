@@ -71,6 +71,7 @@ func newStatus(sub taxii.Submission, all []*incoming) taxii.Status {
 		}
 		switch in.outcome {
 		case stored:
+			detail.Message = taxii.StoredMessage(in.violations)
 			status.Successes = append(status.Successes, detail)
 		case known:
 			detail.Message = taxii.AlreadyHeld

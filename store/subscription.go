@@ -11,7 +11,7 @@ import (
 	"github.com/skjold-exchange/skjold/taxii"
 )
 
-const subscriptionColumns = `s.id, s.peer, s.source, c.id, s.added_after, s.next, s.created, s.last_attempt, s.last_success, s.error, s.failures, s.received, s.quarantined`
+const subscriptionColumns = `s.id, s.peer, s.source, c.id, s.added_after, s.next, s.created, s.last_attempt, s.last_success, s.error, s.failures, s.received, s.quarantined, s.rules`
 
 func scanSubscription(r row) sync.Subscription {
 	return sync.Subscription{
@@ -19,16 +19,21 @@ func scanSubscription(r row) sync.Subscription {
 		Cursor:  sync.Cursor{AddedAfter: r.Text(4), Next: r.Text(5)},
 		Created: timeOf(r.Int(6)), LastAttempt: timeOf(r.Int(7)), LastSuccess: timeOf(r.Int(8)),
 		Error: r.Text(9), Failures: int(r.Int(10)), Received: r.Int(11), Quarantined: r.Int(12),
+		Rules: sync.Rules(r.Text(13)),
 	}
 }
 
-// Subscribe adds a subscription of Peer's Collection into the local collection Into, starting at Cursor; the other fields
-// are set by the store. The errors are federation.ErrUnknownPeer, taxii.ErrNotFound (Into) and ErrExists.
+// Subscribe adds a subscription of Peer's Collection into the local collection Into, starting at Cursor, by its
+// Rules; the other fields are set by the store. The errors are federation.ErrUnknownPeer, taxii.ErrNotFound (Into),
+// ErrExists and ErrInvalid.
 func (s *Store) Subscribe(ctx context.Context, sub sync.Subscription) (sync.Subscription, error) {
 	if sub.Collection == "" {
 		return sync.Subscription{}, invalid("a subscription names a collection of the peer")
 	}
-	added := sync.Subscription{Peer: sub.Peer, Collection: sub.Collection, Into: sub.Into, Cursor: sub.Cursor}
+	if err := sub.Rules.Check(); err != nil {
+		return sync.Subscription{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	added := sync.Subscription{Peer: sub.Peer, Collection: sub.Collection, Into: sub.Into, Cursor: sub.Cursor, Rules: sub.Rules}
 	err := s.write(ctx, func(c conn) error {
 		if _, err := peerNumber(c, sub.Peer); err != nil {
 			return err
@@ -50,9 +55,9 @@ func (s *Store) Subscribe(ctx context.Context, sub sync.Subscription) (sync.Subs
 		}
 		now := micros(s.now())
 		added.Created = timeOf(now)
-		_, err = c.Exec(`INSERT INTO subscription (id, peer, source, collection, added_after, next, created, last_attempt, last_success, error, failures, received, quarantined)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, '', 0, 0, 0)`,
-			added.ID, string(sub.Peer), sub.Collection, col.number, sub.Cursor.AddedAfter, sub.Cursor.Next, now)
+		_, err = c.Exec(`INSERT INTO subscription (id, peer, source, collection, added_after, next, created, last_attempt, last_success, error, failures, received, quarantined, rules)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, '', 0, 0, 0, $8)`,
+			added.ID, string(sub.Peer), sub.Collection, col.number, sub.Cursor.AddedAfter, sub.Cursor.Next, now, string(sub.Rules))
 		return err
 	})
 	if err != nil {

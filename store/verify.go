@@ -42,6 +42,8 @@ var invariants = []struct{ rule, sql string }{
 	{"nothing that is held has a tombstone",
 		`SELECT c.title || ': ' || t.object FROM tombstone t JOIN collection c ON c.number = t.collection
 		 WHERE EXISTS (SELECT 1 FROM entry e WHERE e.collection = t.collection AND e.object = t.object AND e.version_key = t.version_key)`},
+	{"what an entry breaks is recorded as a list",
+		`SELECT e.object FROM entry e WHERE e.violations <> '' AND e.violations NOT LIKE '[{%}]'`},
 	{"an account is a client or a peer",
 		`SELECT a.name FROM account a WHERE (SELECT COUNT(*) FROM client c WHERE c.account = a.number) + (SELECT COUNT(*) FROM peer p WHERE p.account = a.number) <> 1`},
 	{"a subscription's peer is pinned",

@@ -47,7 +47,7 @@ CREATE TABLE collection (
   epoch        TEXT NOT NULL,
   objects      BIGINT NOT NULL, -- entries held
   mixed        INTEGER NOT NULL -- 1: some object has had entries of different specification versions
-);
+, lenient INTEGER NOT NULL DEFAULT 0);
 
 CREATE TABLE counter (
   name  TEXT PRIMARY KEY,
@@ -66,7 +66,7 @@ CREATE TABLE entry (
   version     TEXT NOT NULL,    -- as written
   norm        BYTEA NOT NULL,   -- SHA-256 of the content without defaults
   raw         BYTEA NOT NULL
-);
+, violations TEXT NOT NULL DEFAULT '');
 
 CREATE TABLE facet (
   number       INTEGER PRIMARY KEY,
@@ -154,7 +154,7 @@ CREATE TABLE subscription (
   error        TEXT NOT NULL,
   failures     BIGINT NOT NULL,
   received     BIGINT NOT NULL,
-  quarantined  BIGINT NOT NULL,
+  quarantined  BIGINT NOT NULL, rules TEXT NOT NULL DEFAULT '',
   UNIQUE (peer, source, collection)
 );
 
@@ -180,6 +180,8 @@ CREATE INDEX entry_last ON entry (collection, date_added) WHERE is_last = 1;
 CREATE UNIQUE INDEX entry_log ON entry (collection, date_added);
 
 CREATE UNIQUE INDEX entry_object ON entry (collection, object, version_key);
+
+CREATE INDEX entry_violations ON entry (collection, date_added) WHERE violations <> '';
 
 CREATE INDEX facet_marking_set ON facet (marking_set);
 
