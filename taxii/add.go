@@ -20,7 +20,7 @@ func (s *Server) addObjects(w http.ResponseWriter, r *http.Request) error {
 	if err := checkContentType(r.Header); err != nil {
 		return err
 	}
-	memory := &budget{total: &s.buffered, most: s.opt.MaxBuffered}
+	memory := &share{pool: &s.buffered}
 	defer memory.release()
 	submission, err := s.readSubmission(w, r, c, memory)
 	if err != nil {
@@ -33,19 +33,20 @@ func (s *Server) addObjects(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.metrics.submission(status)
-	return writeResource(w, r, http.StatusAccepted, status)
+	exchangeOf(r).sending = nil // the memory of the items covers the status, and what is stored must be answered
+	return s.writeResource(w, r, http.StatusAccepted, status)
 }
 
 // readSubmission reads the body whole and lets the caller's credentials judge it, before anything of it has an effect.
-func (s *Server) readSubmission(w http.ResponseWriter, r *http.Request, c Collection, memory *budget) (Submission, error) {
+func (s *Server) readSubmission(w http.ResponseWriter, r *http.Request, c Collection, memory *share) (Submission, error) {
 	p := exchangeOf(r).principal
 	body, err := openBody(r, s.opt.MaxContentLength, p.CheckBody != nil)
 	if err != nil {
 		return Submission{}, err
 	}
-	body.content.budget = memory
+	body.content.memory = memory
 	defer withinTime(w, s.opt.BodyTimeout)()
-	submission, err := s.intake.Read(body, c, p.Name)
+	submission, err := s.intake.read(body, c, p.Name, memory)
 	if failure := body.failure(); failure != nil {
 		return Submission{}, failure
 	}
@@ -56,7 +57,10 @@ func (s *Server) readSubmission(w http.ResponseWriter, r *http.Request, c Collec
 		return Submission{}, err
 	}
 	exchangeOf(r).bodyLeft = false
-	return submission, p.checkBody(body.sum.Sum(nil))
+	if err := p.checkBody(body.sum.Sum(nil)); err != nil {
+		return Submission{}, err
+	}
+	return submission, submission.namesNothing()
 }
 
 // deleteObject is §5.7, with its table of rights: who may neither read nor write is told nothing, who may only one of

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
@@ -29,28 +28,9 @@ type bounded struct {
 	src    io.Reader
 	left   int64
 	limit  int64
-	budget *budget // that the octets count against, where set
+	memory *share // that the octets count against, where set
 	err    error
 }
-
-// budget is one submission's share of the memory that all of them may take at once.
-type budget struct {
-	total *atomic.Int64
-	most  int64
-	taken int64
-}
-
-// take counts n octets more, unless there is no room for them now.
-func (b *budget) take(n int64) error {
-	b.taken += n
-	if b.total.Add(n) > b.most {
-		return fmt.Errorf("submissions of more than %d octets are in memory: %w", b.most, ErrUnavailable)
-	}
-	return nil
-}
-
-// release gives everything back.
-func (b *budget) release() { b.total.Add(-b.taken) }
 
 func (b *bounded) Read(p []byte) (int, error) {
 	if b.err != nil {
@@ -63,8 +43,8 @@ func (b *bounded) Read(p []byte) (int, error) {
 		n, err = int(b.left), tooLarge(b.limit)
 	}
 	b.left -= int64(n)
-	if b.budget != nil {
-		if full := b.budget.take(int64(n)); full != nil {
+	if b.memory != nil {
+		if full := b.memory.take(int64(n)); full != nil {
 			err = full
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode"
 )
 
 // ResponseError is an answer of a server with an error status.
@@ -47,14 +48,32 @@ func (e *ResponseError) Error() string {
 	fmt.Fprintf(&b, " (%s %s: %d %s)", e.Method, e.URL, e.Status, http.StatusText(e.Status))
 	for _, text := range []string{e.Resource.Title, e.Resource.Description} {
 		if text != "" {
-			b.WriteString(": " + cut(strings.ToValidUTF8(text, "\uFFFD"), 500))
+			b.WriteString(": " + cut(printable(text), 500))
 		}
 	}
 	if e.Resource.ErrorID != "" {
-		b.WriteString(" [error_id " + cut(e.Resource.ErrorID, 100) + "]")
+		b.WriteString(" [error_id " + cut(printable(e.Resource.ErrorID), 100) + "]")
 	}
 	return b.String()
 }
+
+// printable keeps what another server wrote from moving the cursor of a terminal, from making lines of its own in a log
+// and from turning the direction of the text: every character that has no form of its own becomes a dot.
+func printable(s string) string {
+	return strings.Map(func(c rune) rune {
+		if !unicode.IsGraphic(c) {
+			return '·'
+		}
+		return c
+	}, s)
+}
+
+// printableError shows the text of an error without what printable takes out.
+type printableError struct{ error }
+
+func (e printableError) Error() string { return printable(e.error.Error()) }
+
+func (e printableError) Unwrap() error { return e.error }
 
 // Is makes errors.Is work with the contracts' errors: 401 is ErrUnauthenticated, 404 ErrNotFound, 429 and 503
 // ErrUnavailable.
@@ -70,8 +89,11 @@ func (e *ResponseError) Is(target error) bool {
 	return false
 }
 
-// connectionError says in a sentence why there was no answer. What would come again with every attempt is permanent.
-func connectionError(u *url.URL, err error) error {
+// connectionError says in a sentence why there was no answer. What would come again with every attempt is permanent. The
+// text may quote the other side, such as the names in its certificate.
+func connectionError(u *url.URL, err error) error { return printableError{explain(u, err)} }
+
+func explain(u *url.URL, err error) error {
 	var (
 		unknown    x509.UnknownAuthorityError
 		hostname   x509.HostnameError

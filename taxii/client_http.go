@@ -177,7 +177,7 @@ func readResource[T any](resp *http.Response) (resource T, err error) {
 		return resource, connectionError(resp.Request.URL, err)
 	}
 	if err := json.Unmarshal(body, &resource); err != nil {
-		return resource, fmt.Errorf("%s answers with JSON that is not the TAXII resource expected there: %w", bareURL(resp.Request.URL), err)
+		return resource, fmt.Errorf("%s answers with JSON that is not the TAXII resource expected there: %w", bareURL(resp.Request.URL), printableError{err})
 	}
 	return resource, nil
 }

@@ -63,7 +63,7 @@ func (p *PageReader) Next() ([]byte, error) {
 		}
 		return nil, fmt.Errorf("%s answers without a TAXII envelope", bareURL(p.url))
 	case errors.As(err, &syntax), errors.Is(err, stix.ErrNotContainer), errors.Is(err, stix.ErrTooManyObjects):
-		return nil, fmt.Errorf("the page of %s cannot be read: %w", bareURL(p.url), err)
+		return nil, fmt.Errorf("the page of %s cannot be read: %w", bareURL(p.url), printableError{err})
 	}
 	return nil, connectionError(p.url, err)
 }

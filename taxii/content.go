@@ -27,7 +27,7 @@ func (s *Server) getObjects(w http.ResponseWriter, r *http.Request) error {
 		x.served, x.reached = len(got.Entries), reached(p, got)
 	}
 	setDateAdded(w.Header(), p, got)
-	return writeContent(w, r, envelope(p, got, x.principal.EmptyList))
+	return s.writeContent(w, r, envelope(p, got, x.principal.EmptyList))
 }
 
 // getManifest is §5.3.
@@ -42,14 +42,14 @@ func (s *Server) getManifest(w http.ResponseWriter, r *http.Request) error {
 	}
 	if len(got.Entries) == 0 && exchangeOf(r).principal.EmptyList {
 		setDateAdded(w.Header(), p, got)
-		return writeContent(w, r, []byte(emptyObjects))
+		return s.writeContent(w, r, &body{head: []byte(emptyObjects)})
 	}
 	manifest := Manifest{More: got.More, Next: nextToken(p, got)}
 	for _, e := range got.Entries {
 		manifest.Objects = append(manifest.Objects, e.manifestRecord())
 	}
 	setDateAdded(w.Header(), p, got)
-	return writeContentResource(w, r, manifest)
+	return s.writeContentResource(w, r, manifest)
 }
 
 func (e Entry) manifestRecord() ManifestRecord {
@@ -77,7 +77,7 @@ func (s *Server) getObject(w http.ResponseWriter, r *http.Request) error {
 		x.served = len(got.Entries)
 	}
 	setDateAdded(w.Header(), p, got)
-	return writeContent(w, r, envelope(p, got, x.principal.EmptyList))
+	return s.writeContent(w, r, envelope(p, got, x.principal.EmptyList))
 }
 
 // getVersions is §5.8: all versions, in the order of their date added.
@@ -96,15 +96,15 @@ func (s *Server) getVersions(w http.ResponseWriter, r *http.Request) error {
 		versions.Versions = append(versions.Versions, e.Version)
 	}
 	setDateAdded(w.Header(), p, got)
-	return writeContentResource(w, r, versions)
+	return s.writeContentResource(w, r, versions)
 }
 
-func writeContentResource(w http.ResponseWriter, r *http.Request, resource any) error {
-	body, err := encodeJSON(resource)
+func (s *Server) writeContentResource(w http.ResponseWriter, r *http.Request, resource any) error {
+	text, err := encodeJSON(resource)
 	if err != nil {
 		return err
 	}
-	return writeContent(w, r, body)
+	return s.writeContent(w, r, &body{head: text})
 }
 
 // readablePage checks the rights on the collection and then reads the query.
@@ -190,34 +190,18 @@ func (s *Server) objectEntries(r *http.Request, c Collection, q Query) (Page, er
 const emptyObjects = `{"objects":[]}`
 
 // envelope puts the objects' bytes into an envelope (§3.7) as they are.
-func envelope(p page, got Page, emptyList bool) []byte {
-	if len(got.Entries) == 0 {
-		if emptyList {
-			return []byte(emptyObjects)
-		}
-		return []byte("{}")
+func envelope(p page, got Page, emptyList bool) *body {
+	switch {
+	case len(got.Entries) == 0 && emptyList:
+		return &body{head: []byte(emptyObjects)}
+	case len(got.Entries) == 0:
+		return &body{head: []byte("{}")}
 	}
-	const overhead = `{"more":true,"next":"","objects":[]}`
-	next := nextToken(p, got)
-	size := len(overhead) + len(next) + len(got.Entries)
-	for _, e := range got.Entries {
-		size += len(e.Raw)
-	}
-	b := make([]byte, 0, size)
-	b = append(b, '{')
+	head := `{"objects":[`
 	if got.More {
-		b = append(b, `"more":true,"next":"`...)
-		b = append(b, next...) // base64url: nothing to escape
-		b = append(b, `",`...)
+		head = `{"more":true,"next":"` + nextToken(p, got) + `","objects":[` // base64url: nothing to escape
 	}
-	b = append(b, `"objects":[`...)
-	for i, e := range got.Entries {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, e.Raw...)
-	}
-	return append(b, `]}`...)
+	return &body{head: []byte(head), entries: got.Entries, tail: []byte("]}")}
 }
 
 // nextToken is the token of the following page, "" if this is the last.
@@ -227,6 +211,12 @@ func nextToken(p page, got Page) string {
 	}
 	return p.next(got.Collection, got.Entries[len(got.Entries)-1].DateAdded)
 }
+
+// Headers of §3.2.
+const (
+	dateAddedFirst = "X-TAXII-Date-Added-First"
+	dateAddedLast  = "X-TAXII-Date-Added-Last"
+)
 
 // setDateAdded sets the headers of §3.2: the first and last date added of what is returned. An empty page repeats the
 // position that was asked from, or the collection's creation, which no object precedes, so that a client that stores the
@@ -239,8 +229,8 @@ func setDateAdded(h http.Header, p page, got Page) {
 	if n := len(got.Entries); n > 0 {
 		first, last = got.Entries[0].DateAdded, got.Entries[n-1].DateAdded
 	}
-	h.Set("X-TAXII-Date-Added-First", first.String())
-	h.Set("X-TAXII-Date-Added-Last", last.String())
+	h.Set(dateAddedFirst, first.String())
+	h.Set(dateAddedLast, last.String())
 }
 
 // reached is the position that a client which polls the whole collection has come to with this page; 0 where the query is

@@ -34,7 +34,9 @@ type exchange struct {
 	served       int       // objects sent
 	reached      DateAdded // the position that the client has reached by them
 	problem      *problem
-	bodyLeft     bool // the request has a body that was not read to its end
+	bodyLeft     bool   // the request has a body that was not read to its end
+	sending      *share // the memory that the response takes; nil where it is counted elsewhere
+	unsent       error  // why the client did not take the response
 	status       int
 	bytes        int64
 }
@@ -48,8 +50,9 @@ func exchangeOf(r *http.Request) *exchange {
 // serve is the adaptor: it routes, negotiates, authenticates and calls the operation, writes the error that any of them
 // returns, and notes the request once.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{id: newRequestID(), start: s.opt.Now(), operation: "none", bodyLeft: r.ContentLength != 0}
-	rw := &recorder{ResponseWriter: w, x: x, http1: r.ProtoMajor == 1}
+	x := &exchange{id: newRequestID(), start: s.opt.Now(), operation: "none", bodyLeft: r.ContentLength != 0, sending: &share{pool: &s.sending}}
+	defer x.sending.release()
+	rw := &recorder{ResponseWriter: w, x: x, http1: r.ProtoMajor == 1, linger: min(lingering, s.opt.BodyTimeout)}
 	w.Header().Set("X-Request-Id", x.id)
 	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 	defer s.finish(x, r)
@@ -162,11 +165,13 @@ func (s *Server) recovered(w *recorder, r *http.Request, x *exchange) {
 // recorder notes the status and the octets of the answer.
 type recorder struct {
 	http.ResponseWriter
-	x     *exchange
-	http1 bool
+	x      *exchange
+	http1  bool
+	linger time.Duration // how long to read on for a body that nobody wants
 }
 
-// lingering is how long an HTTP/1 connection is read on for a body that nobody wants.
+// lingering is how long an HTTP/1 connection is read on at most for a body that nobody wants. Over HTTP/2 net/http resets
+// the stream.
 const lingering = 5 * time.Second
 
 // WriteHeader answers at once where a body is still to come: over HTTP/1 net/http would first read on, without end if the
@@ -177,7 +182,7 @@ func (w *recorder) WriteHeader(status int) {
 	}
 	if w.x.bodyLeft && w.http1 {
 		w.Header().Set("Connection", "close")
-		_ = http.NewResponseController(w.ResponseWriter).SetReadDeadline(time.Now().Add(lingering))
+		_ = http.NewResponseController(w.ResponseWriter).SetReadDeadline(time.Now().Add(w.linger))
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
@@ -194,6 +199,9 @@ func (w *recorder) Write(b []byte) (int, error) {
 // Unwrap is for http.ResponseController.
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
+// notTaken is what the operator reads of a client whose response broke off.
+const notTaken = "the response was not taken to its end: the client is too slow or has gone"
+
 // finish notes the request: one log event, the metrics, and for an authenticated request on a collection Store.Observe.
 // The query is left out of the log, as page tokens are in it.
 func (s *Server) finish(x *exchange, r *http.Request) {
@@ -203,8 +211,12 @@ func (s *Server) finish(x *exchange, r *http.Request) {
 	if x.principal != nil {
 		kind, name = kindLabel(x.principal.Kind), x.principal.Name
 	}
+	level, failure, told := slog.LevelInfo, "", x.problem.safeText()
+	if x.unsent != nil {
+		x.served, x.reached = 0, 0
+		failure, told = "the client did not take the response: "+x.unsent.Error(), notTaken
+	}
 	s.metrics.request(x, kind, took)
-	level, failure := slog.LevelInfo, ""
 	if x.problem != nil {
 		failure = x.problem.Error()
 		if x.status >= 500 && r.Context().Err() == nil {
@@ -232,7 +244,7 @@ func (s *Server) finish(x *exchange, r *http.Request) {
 	if x.principal != nil && x.inCollection {
 		s.opt.Store.Observe(Served{
 			Kind: x.principal.Kind, Name: name, Collection: x.collection.ID, At: now, Objects: x.served, Last: x.reached,
-			UserAgent: cut(r.UserAgent(), 256), Error: x.problem.safeText(),
+			UserAgent: cut(r.UserAgent(), 256), Error: told,
 		})
 	}
 }

@@ -10,7 +10,7 @@ import (
 // getDiscovery is §4.1.
 func (s *Server) getDiscovery(w http.ResponseWriter, r *http.Request) error {
 	root := s.advertisedRoot()
-	return writeResource(w, r, http.StatusOK, Discovery{
+	return s.writeResource(w, r, http.StatusOK, Discovery{
 		Title: s.opt.Title, Description: s.opt.Description, Contact: s.opt.Contact,
 		Default: root, APIRoots: []string{root},
 	})
@@ -18,7 +18,7 @@ func (s *Server) getDiscovery(w http.ResponseWriter, r *http.Request) error {
 
 // getAPIRoot is §4.2.
 func (s *Server) getAPIRoot(w http.ResponseWriter, r *http.Request) error {
-	return writeResource(w, r, http.StatusOK, APIRoot{
+	return s.writeResource(w, r, http.StatusOK, APIRoot{
 		Title: s.opt.APIRootTitle, Description: s.opt.APIRootDescription,
 		Versions: []string{MediaType}, MaxContentLength: s.opt.MaxContentLength,
 	})
@@ -36,7 +36,7 @@ func (s *Server) getStatus(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeResource(w, r, http.StatusOK, status)
+	return s.writeResource(w, r, http.StatusOK, status)
 }
 
 // getCollections is §5.1: those that the caller has any right on.
@@ -53,7 +53,7 @@ func (s *Server) getCollections(w http.ResponseWriter, r *http.Request) error {
 			resource.Collections = append(resource.Collections, c.resource(rights))
 		}
 	}
-	return writeResource(w, r, http.StatusOK, resource)
+	return s.writeResource(w, r, http.StatusOK, resource)
 }
 
 // getCollection is §5.2.
@@ -62,7 +62,7 @@ func (s *Server) getCollection(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeResource(w, r, http.StatusOK, c.resource(rights))
+	return s.writeResource(w, r, http.StatusOK, c.resource(rights))
 }
 
 func (r Rights) any() bool { return r.Read || r.Write }

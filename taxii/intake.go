@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math"
 	"net/http"
 	"strings"
 	"time"
@@ -14,9 +15,11 @@ import (
 
 // IntakeOptions are the rules of an Intake. Zero values have the defaults that the comments say.
 type IntakeOptions struct {
-	// Limits bound each object and their number; stix.DefaultLimits. Without AnyInput there are at most 200,000 objects,
-	// whatever Limits say: a submission and its status are held in memory.
+	// Limits bound each object and their number; stix.DefaultLimits.
 	Limits stix.Limits
+	// MaxObjects also bounds the number where AnyInput is not set, since such an input and its status are held in memory;
+	// DefaultMaxObjects.
+	MaxObjects int
 	// CheckObject validates one object; strict stix.Check within Limits.
 	CheckObject func(raw []byte) (*stix.Object, stix.Report)
 	// MaxFutureSkew is how far in the future created and modified may be; 24 h.
@@ -27,8 +30,10 @@ type IntakeOptions struct {
 	Now      func() time.Time // time.Now
 }
 
-// maxSubmission is the most objects of one envelope or bundle.
-const maxSubmission = 200_000
+// DefaultMaxObjects is the most objects of one envelope or bundle where nothing else is said. 32 MiB, the largest body by
+// default, have place for as many objects of 670 octets, which is about an indicator; senders of very many small
+// observables need a second request.
+const DefaultMaxObjects = 50_000
 
 // Intake decides which objects of an input are to be stored and says of the others why not. What a strict collection
 // refuses for any violation of STIX 2.1, a lenient one takes unless it is structural. Everything that enters a
@@ -41,7 +46,8 @@ type Intake struct {
 func NewIntake(o IntakeOptions) *Intake {
 	orDefault(&o.Limits.Objects, stix.DefaultLimits().Objects)
 	if !o.AnyInput {
-		o.Limits.Objects = min(o.Limits.Objects, maxSubmission)
+		orDefault(&o.MaxObjects, DefaultMaxObjects)
+		o.Limits.Objects = min(o.Limits.Objects, o.MaxObjects)
 	}
 	orDefault(&o.MaxFutureSkew, 24*time.Hour)
 	if o.Now == nil {
@@ -57,11 +63,23 @@ func NewIntake(o IntakeOptions) *Intake {
 }
 
 // Read turns an input into a submission to a collection by an account. An error means that nothing of the input is to be
-// stored: it is not JSON, no envelope or bundle, or has no objects. Objects that break a rule are items with a reason.
+// stored: it is not JSON, no envelope or bundle, or has no objects. Objects that break a rule are items with a reason;
+// where very many do, only the first reasons are given in full (Unlisted).
 func (in *Intake) Read(r io.Reader, c Collection, account string) (Submission, error) {
+	unbounded := pool{most: math.MaxInt64}
+	return in.read(r, c, account, &share{pool: &unbounded})
+}
+
+// read is Read with the items' memory counted as they come.
+func (in *Intake) read(r io.Reader, c Collection, account string, memory *share) (Submission, error) {
 	s := Submission{Collection: c.ID, Account: account, Received: in.opt.Now().UTC()}
+	var told reasons
 	for item, err := range in.Items(r, c) {
 		if err != nil {
+			return Submission{}, err
+		}
+		told.bound(&item)
+		if err := memory.take(item.memory()); err != nil {
 			return Submission{}, err
 		}
 		s.Items = append(s.Items, item)
@@ -154,7 +172,7 @@ func (in *Intake) item(raw []byte, c Collection, index int) Item {
 // unreadable is an item of which there is no object: it is named by its id or its place, and by when it came.
 func (in *Intake) unreadable(id string, index int, reason string) Item {
 	if id == "" {
-		id = fmt.Sprintf("objects[%d]", index)
+		id = placeOf(index)
 	}
 	return Item{ID: id, Version: stix.TimestampOf(in.opt.Now()).String(), Refused: cut(reason, maxMessage)}
 }

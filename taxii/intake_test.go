@@ -146,7 +146,7 @@ func TestIntakeStops(t *testing.T) {
 // TestSubmissionsAreBounded holds that no configuration lets a submission of tiny elements fill the memory.
 func TestSubmissionsAreBounded(t *testing.T) {
 	in := newTestIntake(func(o *IntakeOptions) { o.Limits.Objects = 5_000_000 })
-	_, err := in.Read(strings.NewReader(`{"objects":[1`+strings.Repeat(",1", maxSubmission)+`]}`), Collection{}, "soc")
+	_, err := in.Read(strings.NewReader(`{"objects":[1`+strings.Repeat(",1", DefaultMaxObjects)+`]}`), Collection{}, "soc")
 	if !errors.Is(err, stix.ErrTooManyObjects) || problemOf(err).status != 422 {
 		t.Errorf("one element too many: %v", err)
 	}

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -29,22 +31,25 @@ func encodeJSON(v any) ([]byte, error) {
 }
 
 // writeResource answers with a resource.
-func writeResource(w http.ResponseWriter, r *http.Request, status int, resource any) error {
-	body, err := encodeJSON(resource)
+func (s *Server) writeResource(w http.ResponseWriter, r *http.Request, status int, resource any) error {
+	text, err := encodeJSON(resource)
 	if err != nil {
 		return err
 	}
-	return writeBody(w, r, status, body)
+	return s.writeBody(w, r, status, &body{head: text})
 }
 
 // writeContent answers a GET of a collection's content: with an ETag, and with 304 where the client has it already. The
 // ETag is strong: the hash of the body and the coding it is sent in. One of the same body in another coding also counts
 // as known, because what it names has not changed.
-func writeContent(w http.ResponseWriter, r *http.Request, body []byte) error {
-	sum := sha256.Sum256(body)
-	tag := hex.EncodeToString(sum[:16])
+func (s *Server) writeContent(w http.ResponseWriter, r *http.Request, b *body) error {
+	sum := sha256.New()
+	if err := b.writeTo(sum); err != nil {
+		return err
+	}
+	tag := hex.EncodeToString(sum.Sum(nil)[:16])
 	etag := tag
-	if coding := codingOf(r, body); coding != identity {
+	if coding := codingOf(r, b.size()); coding != identity {
 		etag += "-" + coding
 	}
 	h := w.Header()
@@ -56,7 +61,7 @@ func writeContent(w http.ResponseWriter, r *http.Request, body []byte) error {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	return writeBody(w, r, http.StatusOK, body)
+	return s.writeBody(w, r, http.StatusOK, b)
 }
 
 // knows reports whether If-None-Match has the tag, in any coding.
@@ -71,8 +76,8 @@ func knows(h http.Header, tag string) bool {
 	return false
 }
 
-func codingOf(r *http.Request, body []byte) string {
-	if len(body) < compressFrom {
+func codingOf(r *http.Request, size int) string {
+	if size < compressFrom {
 		return identity
 	}
 	return chooseEncoding(r.Header)
@@ -83,57 +88,81 @@ func setCommonHeaders(h http.Header) {
 	h.Set("X-Content-Type-Options", "nosniff")
 }
 
-func writeBody(w http.ResponseWriter, r *http.Request, status int, body []byte) error {
-	coding := codingOf(r, body)
-	switch coding {
-	case gzipped:
-		body = compressGzip(body)
-	case zstded:
-		body = zstdEncoder().EncodeAll(body, make([]byte, 0, len(body)/4))
+// writeBody sends a response, compressed if the client likes that. ErrUnavailable, and nothing is sent, where the memory
+// for larger responses is taken.
+func (s *Server) writeBody(w http.ResponseWriter, r *http.Request, status int, b *body) error {
+	x := exchangeOf(r)
+	coding := codingOf(r, b.size())
+	if x.sending != nil && b.memory() > smallResponse {
+		if err := x.sending.take(b.memory()); err != nil {
+			return err
+		}
+	}
+	if coding != identity {
+		packed, err := compress(b, coding)
+		if err != nil {
+			return err
+		}
+		*b = body{head: packed} // the page itself may go
+		if x.sending != nil {
+			x.sending.keep(b.memory())
+		}
 	}
 	h := w.Header()
 	setCommonHeaders(h)
 	h.Set("Content-Type", MediaType)
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("Content-Length", strconv.Itoa(b.size()))
 	if coding != identity {
 		h.Set("Content-Encoding", coding)
 	}
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		// The only error here is that the client has gone; there is nobody left to tell.
-		_, _ = w.Write(body)
+		x.unsent = s.send(w, b)
 	}
 	return nil
 }
 
-var gzipWriters = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
-
-func compressGzip(body []byte) []byte {
-	var b bytes.Buffer
-	b.Grow(len(body) / 4)
-	z := gzipWriters.Get().(*gzip.Writer)
-	defer gzipWriters.Put(z)
-	z.Reset(&b)
-	_, _ = z.Write(body) // a bytes.Buffer takes everything
-	_ = z.Close()
-	return b.Bytes()
+// compressor is a gzip.Writer or a zstd.Encoder.
+type compressor interface {
+	io.WriteCloser
+	Reset(io.Writer)
 }
 
-var zstdEncoder = sync.OnceValue(func() *zstd.Encoder {
-	// A window of 1 MiB keeps the client's memory small; the options are constants, so there is no error to come.
-	e, err := zstd.NewWriter(nil, zstd.WithWindowSize(1<<20), zstd.WithLowerEncoderMem(true))
-	if err != nil {
-		panic("taxii: " + err.Error())
+var compressors = map[string]*sync.Pool{
+	gzipped: {New: func() any { return gzip.NewWriter(nil) }},
+	zstded: {New: func() any {
+		// A window of 1 MiB keeps the client's memory small; the options are constants, so there is no error to come.
+		e, err := zstd.NewWriter(nil, zstd.WithWindowSize(1<<20), zstd.WithLowerEncoderMem(true), zstd.WithEncoderConcurrency(1))
+		if err != nil {
+			panic("taxii: " + err.Error())
+		}
+		return e
+	}},
+}
+
+func compress(b *body, coding string) ([]byte, error) {
+	var packed bytes.Buffer
+	packed.Grow(b.size() / 8)
+	z := compressors[coding].Get().(compressor)
+	defer compressors[coding].Put(z)
+	defer z.Reset(nil)
+	z.Reset(&packed)
+	if err := b.writeTo(z); err != nil {
+		return nil, fmt.Errorf("compressing a response: %w", err)
 	}
-	return e
-})
+	if err := z.Close(); err != nil {
+		return nil, fmt.Errorf("compressing a response: %w", err)
+	}
+	return packed.Bytes(), nil
+}
 
 // writeProblem answers with an error message (§3.6.1) and notes it for the log.
 func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, p *problem) {
 	x := exchangeOf(r)
 	x.problem = p
 	h := w.Header()
-	for _, name := range []string{"ETag", "Content-Encoding", "Content-Length"} {
+	x.served, x.reached = 0, 0
+	for _, name := range []string{"ETag", "Content-Encoding", "Content-Length", dateAddedFirst, dateAddedLast} {
 		h.Del(name)
 	}
 	h.Set("Cache-Control", "no-store")
@@ -149,7 +178,7 @@ func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, p *problem
 	resource := Error{
 		Title: p.title, Description: p.description, ErrorID: x.id, HTTPStatus: strconv.Itoa(p.status),
 	}
-	if err := writeResource(w, r, p.status, resource); err != nil {
+	if err := s.writeResource(w, r, p.status, resource); err != nil {
 		s.opt.Logger.ErrorContext(r.Context(), "writing an error message", "request_id", x.id, "error", err)
 	}
 }

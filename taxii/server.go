@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -33,15 +32,20 @@ type Options struct {
 	Visibility    Visibility
 
 	MaxContentLength int64         // octets of a request body, compressed or expanded; 32 MiB
-	MaxBuffered      int64         // octets of all submissions in memory at once, then 503; 16 times MaxContentLength
+	MaxBuffered      int64         // octets that all submissions take in memory at once, then 503; 16 times MaxContentLength, 512 MiB at least
+	MaxSending       int64         // octets of all larger responses that are being sent at once, then 503; 256 MiB
 	PageDefault      int           // objects of a page where the request names no limit; 1,000
 	PageMax          int           // most objects of a page; 10,000
 	PageBytes        int64         // octets of objects after which a page ends early; 32 MiB
 	BodyTimeout      time.Duration // for a request body to arrive; 60 s
+	SendTimeout      time.Duration // for a client to take 256 KiB of a response; 10 s
+	MinSendRate      int64         // octets per second that a client has to take of a larger response on average; 128 KiB
 	Timeout          time.Duration // for the store's part of a request; 30 s
 
-	// Limits bound each object of a submission and, up to 200,000, their number; stix.DefaultLimits.
+	// Limits bound each object of a submission; stix.DefaultLimits.
 	Limits stix.Limits
+	// MaxObjects is the most objects of a submission, where Limits do not say fewer; DefaultMaxObjects.
+	MaxObjects int
 	// MaxFutureSkew is how far in the future an object's created and modified may be; 24 h.
 	MaxFutureSkew time.Duration
 	// CheckObject validates one object of a submission; strict stix.Check.
@@ -59,11 +63,14 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.APIRoot, "main")
 	orDefault(&o.APIRootTitle, o.APIRoot)
 	orDefault(&o.MaxContentLength, 32<<20)
-	orDefault(&o.MaxBuffered, 16*o.MaxContentLength)
+	orDefault(&o.MaxBuffered, max(512<<20, 16*o.MaxContentLength))
+	orDefault(&o.MaxSending, 256<<20)
 	orDefault(&o.PageDefault, 1000)
 	orDefault(&o.PageMax, 10000)
 	orDefault(&o.PageBytes, 32<<20)
 	orDefault(&o.BodyTimeout, time.Minute)
+	orDefault(&o.SendTimeout, 10*time.Second)
+	orDefault(&o.MinSendRate, 128<<10)
 	orDefault(&o.Timeout, 30*time.Second)
 	orDefault(&o.Logger, slog.Default())
 	if o.ClientIP == nil {
@@ -97,7 +104,8 @@ type Server struct {
 	metrics  *metrics
 	paths    chi.Router                   // finds the pattern of a path; the methods are in table
 	table    map[string]map[string]*route // by pattern and method
-	buffered atomic.Int64                 // octets of the submissions in memory
+	buffered pool                         // memory of the submissions
+	sending  pool                         // memory of the larger responses
 }
 
 // NewServer returns a server. It panics if the store, the authenticator or the visibility is missing, because a server
@@ -110,11 +118,13 @@ func NewServer(o Options) *Server {
 	s := &Server{
 		opt: o,
 		intake: NewIntake(IntakeOptions{
-			Limits: o.Limits, CheckObject: o.CheckObject, MaxFutureSkew: o.MaxFutureSkew, Now: o.Now,
+			Limits: o.Limits, MaxObjects: o.MaxObjects, CheckObject: o.CheckObject, MaxFutureSkew: o.MaxFutureSkew, Now: o.Now,
 		}),
-		metrics: newMetrics(o.Registerer),
-		paths:   chi.NewRouter(),
-		table:   map[string]map[string]*route{},
+		metrics:  newMetrics(o.Registerer),
+		paths:    chi.NewRouter(),
+		table:    map[string]map[string]*route{},
+		buffered: pool{holds: "submissions", most: o.MaxBuffered},
+		sending:  pool{holds: "responses that are being sent", most: o.MaxSending},
 	}
 	for _, rt := range s.routes() {
 		if s.table[rt.path] == nil {
