@@ -70,7 +70,7 @@ func (c *checker) checkID(i int, typ string) {
 		c.broken(n, "identifier", "2.9", "The id %s %v.", quoteShort(id), err)
 		return
 	}
-	if got := string(id[:len(id)-uuidLength-2]); typ != "" && got != typ {
+	if got := id[:len(id)-uuidLength-2]; typ != "" && string(got) != typ {
 		c.broken(n, "id-type", "2.9", "The id begins with %q; it must begin with the object's type, %q.", got, typ)
 	}
 }
