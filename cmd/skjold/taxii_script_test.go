@@ -35,7 +35,7 @@ import (
 //	raw FILE [-> STATUS...]        send the file over TCP, lines ending in CRLF; read answers until the server closes
 //	header NAME [VALUE|~REGEXP]    the answer has the header
 //	body REGEXP                    the body matches
-//	json PATH [VALUE|~REGEXP]      the body has the value at the path (objects.0.id; "#" is a length)
+//	json PATH [VALUE|~REGEXP]      the body has the value at the path (objects.0.id; objects.len)
 //	objects [OBJECT...]            the answer has these objects, in this order; none: the list is left out
 //	set VAR header NAME|json PATH|body          keep something of the answer
 //	same VAR                       the body equals what was kept

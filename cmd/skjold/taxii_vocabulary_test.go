@@ -235,7 +235,7 @@ func cmdBody(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// at finds the value at a path of member names and list indexes; "#" is a list's length.
+// at finds the value at a path of member names and list indexes; "len" is a list's length.
 func at(v any, path string) (any, bool) {
 	for step := range strings.SplitSeq(path, ".") {
 		switch in := v.(type) {
@@ -247,7 +247,7 @@ func at(v any, path string) (any, bool) {
 		case []any:
 			n, err := strconv.Atoi(step)
 			switch {
-			case step == "#":
+			case step == "len":
 				v = json.Number(strconv.Itoa(len(in)))
 			case err != nil || n < 0 || n >= len(in):
 				return nil, false
