@@ -17,6 +17,7 @@ type checkJSON struct {
 	File     string           `json:"file,omitempty"` // only with several inputs
 	Index    int              `json:"index"`
 	ID       string           `json:"id"`
+	Version  string           `json:"version,omitempty"` // only with --collection
 	Type     string           `json:"type"`
 	Errors   []stix.Violation `json:"errors"`
 	Warnings []stix.Violation `json:"warnings"`
@@ -24,18 +25,35 @@ type checkJSON struct {
 
 func (a *app) checkCommand() *cobra.Command {
 	var quiet bool
-	var patterns string
+	var patterns, collection string
+	var recorded bool
 	cmd := &cobra.Command{
 		Use:   "check [FILE|DIRECTORY]...",
 		Short: "Validate STIX 2.1: bundles, envelopes, objects or JSON lines",
 		Long: `Validate STIX 2.1 content from files, directories (every .json, .jsonl and .stix2 below them) or standard input.
-Every violation is printed with the property, the rule and the section of the standard. Exit code 1 if there is an error.`,
+Every violation is printed with the property, the rule and the section of the standard. Exit code 1 if there is an error.
+
+With --collection it validates what a collection of the node in --data holds, every version of every object: lenient
+collections and subscriptions take objects that break rules. --recorded lists what was recorded of those objects when
+they were stored, which is quick in a large collection.`,
 		Example: `  skjold check bundle.json
   skjold check --json feed/ | jq 'select(.errors != [])'
   curl -s https://example.org/bundle.json | skjold check
-  skjold check --patterns patterns.txt`,
+  skjold check --patterns patterns.txt
+  skjold check --data /var/lib/skjold --collection official-feed --recorded`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			held := cmd.Flags().Changed("collection")
+			switch {
+			case held && (patterns != "" || len(args) > 0):
+				return usagef("--collection checks what the node of --data holds; files and patterns are checked without it")
+			case held && recorded:
+				return a.listRecorded(cmd.Context(), collection)
+			case held:
+				return a.checkCollection(cmd.Context(), collection, quiet)
+			case recorded:
+				return usagef("--recorded needs --collection: which collection of the node?")
+			}
 			if patterns != "" {
 				if len(args) > 0 {
 					return usagef("--patterns names its own file; %q would not be read", args[0])
@@ -63,6 +81,8 @@ Every violation is printed with the property, the rule and the section of the st
 	}
 	cmd.Flags().BoolVar(&quiet, "quiet", false, "print errors only, no warnings")
 	cmd.Flags().StringVar(&patterns, "patterns", "", "check a file (or -) of STIX patterns, one a line, instead of objects")
+	cmd.Flags().StringVar(&collection, "collection", "", "check what a collection of the node in --data holds: id, alias or title")
+	cmd.Flags().BoolVar(&recorded, "recorded", false, "with --collection, list what was recorded of objects that were stored although they break rules")
 	return cmd
 }
 
@@ -183,7 +203,11 @@ func (c *checker) violation(kind string, v stix.Violation) {
 	if path == "" {
 		path = "(object)"
 	}
-	fmt.Fprintf(c.out, "  %-7s %s: %s [%s, §%s]\n", kind, printable(path), printable(v.Message), v.Rule, v.Section)
+	rule := v.Rule
+	if v.Section != "" {
+		rule += ", §" + v.Section
+	}
+	fmt.Fprintf(c.out, "  %-7s %s: %s [%s]\n", kind, printable(path), printable(v.Message), printable(rule))
 }
 
 func (c *checker) finish() error {

@@ -20,9 +20,12 @@ type collectionJSON struct {
 	Alias       string `json:"alias,omitempty"`
 	Description string `json:"description,omitempty"`
 	DefaultTLP  string `json:"default_tlp"`
+	Rules       string `json:"rules"` // strict or lenient
 	Objects     int64  `json:"objects"`
 	Created     string `json:"created"`
 	LastAdded   string `json:"last_added,omitempty"`
+	// Violating counts the entries that were stored although they break rules of STIX 2.1; only in collection show.
+	Violating *int64 `json:"violating,omitempty"`
 	// Levels counts entries by the level they are handled as; only in collection show.
 	Levels []levelJSON `json:"levels,omitempty"`
 }
@@ -49,7 +52,7 @@ func (l levelJSON) String() string {
 func collectionToJSON(c taxii.Collection) collectionJSON {
 	j := collectionJSON{
 		ID: c.ID, Title: c.Title, Alias: c.Alias, Description: c.Description, DefaultTLP: defaultTLPName(c.DefaultTLP),
-		Objects: c.Objects, Created: c.Created.String(),
+		Rules: rulesName(c.Lenient), Objects: c.Objects, Created: c.Created.String(),
 	}
 	if c.Last != c.Created {
 		j.LastAdded = c.Last.String()
@@ -78,20 +81,24 @@ func parseDefaultTLP(s string) (stix.TLP, error) {
 }
 
 func (a *app) collectionCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "collection", Short: "Add, list, show and remove collections of this node"}
-	cmd.AddCommand(a.collectionAddCommand(), a.collectionListCommand(), a.collectionShowCommand(), a.collectionRemoveCommand())
+	cmd := &cobra.Command{Use: "collection", Short: "Add, list, show, change and remove collections of this node"}
+	cmd.AddCommand(a.collectionAddCommand(), a.collectionListCommand(), a.collectionShowCommand(), a.collectionSetCommand(), a.collectionRemoveCommand(), a.collectionDeleteCommand())
 	return cmd
 }
 
 func (a *app) collectionAddCommand() *cobra.Command {
 	var c store.NewCollection
-	var defaultTLP string
+	var defaultTLP, rules string
 	cmd := &cobra.Command{
 		Use:   "add --title TITLE",
 		Short: "Add a collection; a running node serves it within two seconds",
 		Long: `Add a collection. Objects without a TLP marking are never taken for TLP:CLEAR: they are handled as the
-collection's --default-tlp, "amber+strict" unless given (they stay in the house), or refused with --default-tlp refuse.`,
+collection's --default-tlp, "amber+strict" unless given (they stay in the house), or refused with --default-tlp refuse.
+
+Objects that break rules of STIX 2.1 are refused, unless the collection has --rules lenient: then what a node can handle
+is stored, and what it breaks is recorded beside it. That is for official feeds, which have such objects.`,
 		Example: `  skjold collection add --title "Indicators, municipalities" --alias municipal
+  skjold collection add --title "Official feed" --alias official-feed --rules lenient
   skjold collection add --title Public --alias public --default-tlp clear --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -100,6 +107,9 @@ collection's --default-tlp, "amber+strict" unless given (they stay in the house)
 			}
 			var err error
 			if c.DefaultTLP, err = parseDefaultTLP(defaultTLP); err != nil {
+				return err
+			}
+			if c.Lenient, err = parseRules(rules); err != nil {
 				return err
 			}
 			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
@@ -115,6 +125,7 @@ collection's --default-tlp, "amber+strict" unless given (they stay in the house)
 					fmt.Fprintf(a.out, "  alias        %s\n", added.Alias)
 				}
 				fmt.Fprintf(a.out, "  unmarked     %s\n", unmarkedInWords(added.DefaultTLP))
+				fmt.Fprintf(a.out, "  rules        %s\n", rulesInWords(added.Lenient))
 				fmt.Fprintf(a.out, "Give a client access with: skjold client add NAME --read %s\n", added.ID)
 				return nil
 			})
@@ -124,6 +135,7 @@ collection's --default-tlp, "amber+strict" unless given (they stay in the house)
 	cmd.Flags().StringVar(&c.Alias, "alias", "", "short name for URLs: lower-case letters, digits, - and _")
 	cmd.Flags().StringVar(&c.Description, "description", "", "what is in it, for whom")
 	cmd.Flags().StringVar(&defaultTLP, "default-tlp", "amber+strict", "how objects without a TLP marking are handled: clear, green, amber, amber+strict or refuse")
+	addRulesFlag(cmd, &rules, rulesStrict)
 	return cmd
 }
 
@@ -151,10 +163,10 @@ func (a *app) collectionListCommand() *cobra.Command {
 					}
 					return printJSON(a.out, list)
 				}
-				t := table{head: []string{"TITLE", "ALIAS", "ID", "UNMARKED AS", "OBJECTS", "LAST ADDED"}}
+				t := table{head: []string{"TITLE", "ALIAS", "ID", "UNMARKED AS", "RULES", "OBJECTS", "LAST ADDED"}}
 				for _, c := range all {
 					j := collectionToJSON(c)
-					t.row(j.Title, j.Alias, j.ID, j.DefaultTLP, strconv.FormatInt(j.Objects, 10), j.LastAdded)
+					t.row(j.Title, j.Alias, j.ID, j.DefaultTLP, j.Rules, strconv.FormatInt(j.Objects, 10), j.LastAdded)
 				}
 				return t.print(a.out)
 			})
@@ -172,33 +184,44 @@ func (a *app) collectionShowCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				levels, err := st.LevelCounts(ctx, c.ID)
-				if err != nil {
-					return err
-				}
-				j := collectionToJSON(c)
-				for _, l := range levels {
-					j.Levels = append(j.Levels, levelJSON{Level: l.Level.String(), Marked: l.Marked, Unknown: l.Unknown, Objects: l.Entries})
-				}
-				if a.json {
-					return printJSON(a.out, j)
-				}
-				fmt.Fprintf(a.out, "%s\n", printable(j.Title))
-				for _, line := range [][2]string{
-					{"id", j.ID}, {"alias", j.Alias}, {"description", j.Description}, {"created", j.Created},
-					{"last added", j.LastAdded}, {"objects", strconv.FormatInt(j.Objects, 10)}, {"unmarked", unmarkedInWords(c.DefaultTLP)},
-				} {
-					if line[1] != "" {
-						fmt.Fprintf(a.out, "  %-12s %s\n", line[0], printable(line[1]))
-					}
-				}
-				for _, l := range j.Levels {
-					fmt.Fprintf(a.out, "    %9d  %s\n", l.Objects, l)
-				}
-				return nil
+				return a.showCollection(ctx, st, c)
 			})
 		},
 	}
+}
+
+// showCollection prints a collection with its counts.
+func (a *app) showCollection(ctx context.Context, st *store.Store, c taxii.Collection) error {
+	levels, err := st.LevelCounts(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	violating, err := st.ViolationCount(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	j := collectionToJSON(c)
+	j.Violating = &violating
+	for _, l := range levels {
+		j.Levels = append(j.Levels, levelJSON{Level: l.Level.String(), Marked: l.Marked, Unknown: l.Unknown, Objects: l.Entries})
+	}
+	if a.json {
+		return printJSON(a.out, j)
+	}
+	fmt.Fprintf(a.out, "%s\n", printable(j.Title))
+	for _, line := range [][2]string{
+		{"id", j.ID}, {"alias", j.Alias}, {"description", j.Description}, {"created", j.Created},
+		{"last added", j.LastAdded}, {"objects", strconv.FormatInt(j.Objects, 10)}, {"unmarked", unmarkedInWords(c.DefaultTLP)},
+		{"rules", rulesInWords(c.Lenient)}, {"violating", violatingInWords(violating)},
+	} {
+		if line[1] != "" {
+			fmt.Fprintf(a.out, "  %-12s %s\n", line[0], printable(line[1]))
+		}
+	}
+	for _, l := range j.Levels {
+		fmt.Fprintf(a.out, "    %9d  %s\n", l.Objects, l)
+	}
+	return nil
 }
 
 func (a *app) collectionRemoveCommand() *cobra.Command {

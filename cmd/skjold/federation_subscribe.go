@@ -19,6 +19,7 @@ type subscriptionJSON struct {
 	Peer        string      `json:"peer"`
 	Collection  string      `json:"collection"`
 	Into        string      `json:"into"`
+	Rules       sync.Rules  `json:"rules"` // strict, lenient, or "" for those of the node (federation.lenient)
 	Cursor      sync.Cursor `json:"cursor"`
 	LastAttempt string      `json:"last_attempt,omitempty"`
 	LastSuccess string      `json:"last_success,omitempty"`
@@ -30,23 +31,32 @@ type subscriptionJSON struct {
 
 func subscriptionToJSON(s sync.Subscription) subscriptionJSON {
 	return subscriptionJSON{
-		ID: s.ID, Peer: string(s.Peer), Collection: s.Collection, Into: s.Into, Cursor: s.Cursor, LastAttempt: jsonTime(s.LastAttempt),
+		ID: s.ID, Peer: string(s.Peer), Collection: s.Collection, Into: s.Into, Rules: s.Rules, Cursor: s.Cursor, LastAttempt: jsonTime(s.LastAttempt),
 		LastSuccess: jsonTime(s.LastSuccess), Error: s.Error, Failures: s.Failures, Received: s.Received, Quarantined: s.Quarantined,
 	}
 }
 
 func (a *app) subscribeCommand() *cobra.Command {
-	var into string
+	var into, rules string
 	cmd := &cobra.Command{
 		Use:   "subscribe ENTITY COLLECTION --into LOCAL",
 		Short: "Pull a collection of a peer into a collection of this node",
 		Long: `Pull a peer's collection (by its id, alias or title there) into one of this node, from the beginning and then on and
-on while the node runs. The peer must be pinned here, and must let this node read the collection.`,
-		Args:    cobra.ExactArgs(2),
-		Example: "  skjold federation subscribe https://skjold.state.example indicators --into indicators",
+on while the node runs. The peer must be pinned here, and must let this node read the collection.
+
+Objects that break rules of STIX 2.1 are quarantined under --rules strict. Under --rules lenient those that the node can
+handle are stored, and what they break is recorded beside them. Without --rules the node's federation.lenient decides.`,
+		Args: cobra.ExactArgs(2),
+		Example: "  skjold federation subscribe https://skjold.state.example indicators --into indicators\n" +
+			"  skjold federation subscribe https://skjold.state.example official-feed --into official-feed --rules lenient",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if into == "" {
 				return usagef("--into is missing: which collection of this node takes the objects?")
+			}
+			if cmd.Flags().Changed("rules") {
+				if _, err := parseRules(rules); err != nil {
+					return err
+				}
 			}
 			id, err := federation.ParseEntityID(args[0])
 			if err != nil {
@@ -60,7 +70,7 @@ on while the node runs. The peer must be pinned here, and must let this node rea
 				if err != nil {
 					return err
 				}
-				s, err := st.Subscribe(ctx, sync.Subscription{Peer: id, Collection: args[1], Into: local.ID, Created: time.Now()})
+				s, err := st.Subscribe(ctx, sync.Subscription{Peer: id, Collection: args[1], Into: local.ID, Rules: sync.Rules(rules), Created: time.Now()})
 				if errors.Is(err, store.ErrExists) {
 					return fmt.Errorf("%s of %s is pulled into %s already; 'skjold federation subscriptions' shows how it goes", args[1], id, local.Title)
 				} else if err != nil {
@@ -75,7 +85,16 @@ on while the node runs. The peer must be pinned here, and must let this node rea
 		},
 	}
 	cmd.Flags().StringVar(&into, "into", "", "collection of this node: id, alias or title")
+	cmd.Flags().StringVar(&rules, "rules", "", "strict or lenient, for objects that break rules of STIX 2.1 (default: as federation.lenient says)")
 	return cmd
+}
+
+// rulesOfSubscription names a subscription's rules for a person.
+func rulesOfSubscription(r sync.Rules) string {
+	if r == sync.RulesOfNode {
+		return "the node's"
+	}
+	return string(r)
 }
 
 func (a *app) unsubscribeCommand() *cobra.Command {
@@ -129,9 +148,9 @@ func (a *app) printSubscriptions(ctx context.Context, st *store.Store, all []syn
 	if err != nil {
 		return err
 	}
-	t := table{head: []string{"NO", "PEER", "COLLECTION", "INTO", "RECEIVED", "QUARANTINED", "LAST SUCCESS", "ERROR"}}
+	t := table{head: []string{"NO", "PEER", "COLLECTION", "INTO", "RULES", "RECEIVED", "QUARANTINED", "LAST SUCCESS", "ERROR"}}
 	for _, s := range all {
-		t.row(strconv.FormatInt(s.ID, 10), string(s.Peer), s.Collection, names[s.Into], strconv.FormatInt(s.Received, 10),
+		t.row(strconv.FormatInt(s.ID, 10), string(s.Peer), s.Collection, names[s.Into], rulesOfSubscription(s.Rules), strconv.FormatInt(s.Received, 10),
 			strconv.FormatInt(s.Quarantined, 10), ago(time.Now(), s.LastSuccess), s.Error)
 	}
 	return t.print(a.out)

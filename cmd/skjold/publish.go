@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,7 +26,8 @@ func (a *app) publishCommand() *cobra.Command {
 		Long: `Publish STIX 2.1 objects from files or standard input into a collection: of the node in --data, or of any TAXII 2.1
 server with --url. Marking definitions go first, so that no object arrives before the definition of its marking.
 
-Each object stands alone: the refused ones are listed with the reason, the others are stored. Publishing again repeats
+Each object stands alone: the refused ones are listed with the reason, the others are stored. A lenient collection also
+stores objects that break rules of STIX 2.1; they are listed with what they break. Publishing again repeats
 nothing: what is already there counts as a success and changes nothing. So an interrupted run is simply run again.`,
 		Example: `  skjold publish --collection indicators bundle.json
   skjold publish --url https://node.example.org/taxii2/main/ --user analyst --password-file key.txt --collection indicators *.json
@@ -71,9 +73,11 @@ type publisher struct {
 	stored  int
 	known   int
 	refused []refusal
+	// violating are the objects that a lenient collection stored although they break rules.
+	violating []refusal
 }
 
-// refusal is an object that was not stored.
+// refusal is an object that was not stored, or only in spite of what it breaks.
 type refusal struct {
 	ID      string `json:"id"`
 	Version string `json:"version,omitempty"`
@@ -195,6 +199,9 @@ func (p *publisher) flush(ctx context.Context) error {
 		if s.Message == taxii.AlreadyHeld {
 			p.known++
 		}
+		if strings.HasPrefix(s.Message, taxii.StoredAlthough) {
+			p.violating = append(p.violating, refusal{ID: s.ID, Version: s.Version, Message: s.Message})
+		}
 	}
 	p.stored += status.SuccessCount
 	for _, f := range status.Failures {
@@ -213,6 +220,7 @@ type publishJSON struct {
 	Known      int       `json:"known"`
 	Failure    int       `json:"failure"`
 	Failures   []refusal `json:"failures"`
+	Violating  []refusal `json:"violating,omitempty"` // of the new ones, those that a lenient collection took in spite of what they break
 	Seconds    float64   `json:"seconds"`
 	PerSecond  float64   `json:"objects_per_second"`
 	Complete   bool      `json:"complete"` // every input was read and sent to its end
@@ -225,7 +233,7 @@ func (p *publisher) summary(err error) error {
 	if p.json {
 		j := publishJSON{
 			Collection: p.to.name(), Total: p.total, Success: p.stored, New: p.stored - p.known, Known: p.known,
-			Failure: len(p.refused), Failures: p.refused, Seconds: elapsed, PerSecond: rate, Complete: err == nil,
+			Failure: len(p.refused), Failures: p.refused, Violating: p.violating, Seconds: elapsed, PerSecond: rate, Complete: err == nil,
 		}
 		if j.Failures == nil {
 			j.Failures = []refusal{}
@@ -240,6 +248,9 @@ func (p *publisher) summary(err error) error {
 				id = "(no id)"
 			}
 			fmt.Fprintf(p.out, "refused  %s: %s\n", printable(id), printable(r.Message))
+		}
+		for _, r := range p.violating {
+			fmt.Fprintf(p.out, "lenient  %s: %s\n", printable(r.ID), printable(r.Message))
 		}
 		fmt.Fprintf(p.out, "%s: %d objects, %d published (%d of them already there), %d refused, in %.1f s (%.0f objects/s)\n",
 			printable(p.to.name()), p.total, p.stored, p.known, len(p.refused), elapsed, rate)

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/skjold-exchange/skjold/store"
+)
+
+// The rules of a collection or a subscription for objects that break rules of STIX 2.1.
+const (
+	rulesStrict  = "strict"
+	rulesLenient = "lenient"
+)
+
+func rulesName(lenient bool) string {
+	if lenient {
+		return rulesLenient
+	}
+	return rulesStrict
+}
+
+// parseRules tells whether --rules says lenient.
+func parseRules(s string) (lenient bool, err error) {
+	switch s {
+	case rulesStrict:
+		return false, nil
+	case rulesLenient:
+		return true, nil
+	}
+	return false, usagef("--rules %q is not one of strict, lenient", s)
+}
+
+func addRulesFlag(cmd *cobra.Command, rules *string, otherwise string) {
+	cmd.Flags().StringVar(rules, "rules", otherwise,
+		"strict refuses objects that break rules of STIX 2.1; lenient stores those that can be handled and records what they break")
+}
+
+func rulesInWords(lenient bool) string {
+	if lenient {
+		return "lenient: objects that break rules of STIX 2.1 are stored if they can be handled, and what they break is recorded"
+	}
+	return "strict: objects that break rules of STIX 2.1 are refused"
+}
+
+// violatingInWords is "" where there are none.
+func violatingInWords(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d: 'skjold check --collection' tells what they break", n)
+}
+
+func (a *app) collectionSetCommand() *cobra.Command {
+	var title, description, rules string
+	cmd := &cobra.Command{
+		Use:   "set ID|ALIAS|TITLE",
+		Short: "Change a collection's title, description or rules",
+		Long: `Change what is given and leave the rest. A running node goes by it within two seconds. Other rules are for what is
+published from then on; what the collection holds stays. The rules of what is pulled from a peer are those of the
+subscription.`,
+		Args: cobra.ExactArgs(1),
+		Example: `  skjold collection set official-feed --rules lenient
+  skjold collection set indicators --title "Indicators, region" --description "Shared by the region's nodes" --json`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var change store.CollectionChange
+			if cmd.Flags().Changed("title") {
+				change.Title = &title
+			}
+			if cmd.Flags().Changed("description") {
+				change.Description = &description
+			}
+			if cmd.Flags().Changed("rules") {
+				lenient, err := parseRules(rules)
+				if err != nil {
+					return err
+				}
+				change.Lenient = &lenient
+			}
+			if change == (store.CollectionChange{}) {
+				return usagef("say what to change: --title, --description or --rules")
+			}
+			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
+				c, err := findCollection(ctx, st, args[0])
+				if err != nil {
+					return err
+				}
+				if c, err = st.ChangeCollection(ctx, c.ID, change); err != nil {
+					return err
+				}
+				return a.showCollection(ctx, st, c)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&title, "title", "", "title, unique on this node, without dots")
+	cmd.Flags().StringVar(&description, "description", "", "what is in it, for whom")
+	addRulesFlag(cmd, &rules, "")
+	return cmd
+}
