@@ -155,7 +155,8 @@ type Federation struct {
 	PageSize int `yaml:"page_size" default:"1000"`
 
 	// Lenient stores what a peer sends although it breaks a rule of STIX 2.1 that does not concern sharing. false: such
-	// objects are quarantined with the reason, where the operator can see them.
+	// objects are quarantined with the reason, where the operator can see them. A subscription made with --rules strict or
+	// --rules lenient goes by that instead.
 	Lenient bool `yaml:"lenient" default:"false"`
 
 	// AllowPrivateAddresses lets this node connect to peers on private, loopback and link-local addresses. Leave it false
