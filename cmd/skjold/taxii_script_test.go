@@ -26,12 +26,13 @@ import (
 //	impatient VAR TIMEOUT          serve the node at another address too, with a shorter time-out for headers
 //	collection NAME [FLAG]...      add a collection; sets NAME to its id
 //	account NAME [FLAG]...         add an account; sets NAME_KEY and NAME_BASIC
-//	skjold ARG...                  run a command on the node's data directory
+//	manage ARG...                  run skjold with these arguments on the node's data directory
 //	as NAME                        who sends the following requests; "as nobody" sends no credentials
 //	have [--in COLLECTION] OBJECT...            add sample objects as the administrator
 //	envelope FILE OBJECT...                     write sample objects as an envelope
 //	bundle FILE OBJECT...                       write sample objects as a STIX bundle
 //	http METHOD PATH [NAME:VALUE]... [@FILE] [-> STATUS]    send a request, with "NAME:" without that header
+//	soon METHOD PATH ... -> STATUS      repeat a request until it has the status
 //	raw FILE [-> STATUS...]        send the file over TCP, lines ending in CRLF; read answers until the server closes
 //	header NAME [VALUE|~REGEXP]    the answer has the header
 //	body REGEXP                    the body matches
@@ -57,8 +58,8 @@ func TestTAXIIScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"node": cmdNode, "impatient": cmdImpatient, "collection": cmdCollection, "account": cmdAccount,
-			"skjold": cmdSkjold, "as": cmdAs, "have": cmdHave, "envelope": cmdEnvelope, "bundle": cmdBundle,
-			"http": cmdHTTP, "raw": cmdRaw, "header": cmdHeader, "body": cmdBody, "json": cmdJSON, "objects": cmdObjects,
+			"manage": cmdManage, "as": cmdAs, "have": cmdHave, "envelope": cmdEnvelope, "bundle": cmdBundle,
+			"http": cmdHTTP, "soon": cmdSoon, "raw": cmdRaw, "header": cmdHeader, "body": cmdBody, "json": cmdJSON, "objects": cmdObjects,
 			"set": cmdSet, "same": cmdSame, "text": cmdText,
 		},
 	})
@@ -186,10 +187,11 @@ func cmdAccount(ts *testscript.TestScript, _ bool, args []string) {
 	var made struct{ User, Password string }
 	c := conversationOf(ts)
 	c.create(ts, &made, append([]string{"client", "add"}, args...)...)
+	_, _ = io.WriteString(ts.Stdout(), `"password":"`+made.Password+`"`)
 	c.know(ts, account{name: made.User, key: made.Password, emptyList: slices.Contains(args, compatEmptyList)})
 }
 
-func cmdSkjold(ts *testscript.TestScript, neg bool, args []string) {
+func cmdManage(ts *testscript.TestScript, neg bool, args []string) {
 	code, out, errOut := conversationOf(ts).command(args...)
 	_, _ = io.WriteString(ts.Stdout(), out)
 	_, _ = io.WriteString(ts.Stderr(), errOut)

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -84,8 +85,40 @@ func readAnswer(res *http.Response, method, target string) (answer, error) {
 
 // cmdHTTP sends one request.
 func cmdHTTP(ts *testscript.TestScript, _ bool, args []string) {
+	q, want := readRequest(ts, args)
+	c := conversationOf(ts)
+	c.answer = c.send(ts, q)
+	if want != 0 && c.answer.status != want {
+		ts.Fatalf("%s %s: %d, want %d\n%s", q.method, q.target, c.answer.status, want, c.answer.body)
+	}
+}
+
+// cmdSoon is for changes that a node sees within two seconds.
+func cmdSoon(ts *testscript.TestScript, _ bool, args []string) {
+	q, want := readRequest(ts, args)
+	must(ts, want != 0, "soon METHOD PATH ... -> STATUS")
+	ctx, cancel := context.WithTimeout(context.Background(), scriptTimeout)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	c := conversationOf(ts)
+	for {
+		if c.answer = c.send(ts, q); c.answer.status == want {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			ts.Fatalf("%s %s: still %d, want %d\n%s", q.method, q.target, c.answer.status, want, c.answer.body)
+		case <-tick.C:
+		}
+	}
+}
+
+// readRequest reads the arguments of http and soon. The status is 0 where none is asked for.
+func readRequest(ts *testscript.TestScript, args []string) (request, int) {
+	const usage = "http METHOD PATH [NAME:VALUE]... [@FILE] [-> STATUS]"
 	args, want := cutStatuses(ts, args)
-	must(ts, len(args) >= 2 && len(want) <= 1, "http METHOD PATH [NAME:VALUE]... [@FILE] [-> STATUS]")
+	must(ts, len(args) >= 2 && len(want) <= 1, usage)
 	q := request{method: args[0], target: args[1]}
 	for _, arg := range args[2:] {
 		if file, ok := strings.CutPrefix(arg, "@"); ok {
@@ -93,14 +126,10 @@ func cmdHTTP(ts *testscript.TestScript, _ bool, args []string) {
 			continue
 		}
 		name, value, ok := strings.Cut(arg, ":")
-		must(ts, ok, "http METHOD PATH [NAME:VALUE]... [@FILE] [-> STATUS]")
+		must(ts, ok, usage)
 		q.header = append(q.header, [2]string{http.CanonicalHeaderKey(name), strings.TrimSpace(value)})
 	}
-	c := conversationOf(ts)
-	c.answer = c.send(ts, q)
-	if len(want) == 1 && c.answer.status != want[0] {
-		ts.Fatalf("%s %s: %d, want %d\n%s", q.method, q.target, c.answer.status, want[0], c.answer.body)
-	}
+	return q, append(want, 0)[0]
 }
 
 func cutStatuses(ts *testscript.TestScript, args []string) ([]string, []int) {
