@@ -83,10 +83,39 @@ func Check(raw []byte, o Options) (*Object, Report) {
 		return nil, Report{Errors: []Violation{{Rule: "json", Section: "3.1", Message: sentence(err.Error()), Structural: true}}}
 	}
 	c.topLevel(0)
+	c.numbers()
 	if object.Type == "" && object.ID == "" {
 		object = nil
 	}
 	return object, c.report
+}
+
+// numbers reports the numbers that have no canonical form (RFC 8785, RFC 7493 §2.2), unknown properties included: an
+// object with one has no digest, so that nobody could tell two versions of it apart.
+func (c *checker) numbers() {
+	for i := range c.nodes {
+		if c.nodes[i].kind != kindNumber {
+			continue
+		}
+		err := checkNumber(c.raw(i))
+		if err == nil {
+			continue
+		}
+		if path := c.path(i); !c.makeStructural(path) {
+			c.broken(i, "number", "2.6", "The number %s %v; write it as a string, or with fewer digits.", quoteShort(c.raw(i)), err)
+		}
+	}
+}
+
+// makeStructural makes the errors at a path structural; false if there is none.
+func (c *checker) makeStructural(path string) bool {
+	found := false
+	for i := range c.report.Errors {
+		if c.report.Errors[i].Path == path {
+			c.report.Errors[i].Structural, found = true, true
+		}
+	}
+	return found
 }
 
 // sentence makes an error text a sentence.
