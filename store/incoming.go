@@ -42,6 +42,7 @@ type incoming struct {
 	version, key    string // the version and its sort key; of unversioned objects given on storing
 	isFirst, isLast bool
 	outcome         outcome
+	hidden          bool // known, and the caller may not see what is held
 	message         string
 }
 
@@ -95,7 +96,7 @@ func receiveAll(items []taxii.Item) (all, definitions, rest []*incoming) {
 
 // reset forgets what a transaction that was undone found out.
 func (in *incoming) reset() {
-	in.outcome, in.isFirst, in.isLast = refused, false, false
+	in.outcome, in.isFirst, in.isLast, in.hidden = refused, false, false, false
 	if !in.versioned {
 		in.version, in.key = "", ""
 	}

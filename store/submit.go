@@ -35,7 +35,10 @@ func (s *Store) Add(ctx context.Context, sub taxii.Submission) (taxii.Status, er
 		if err := w.store(definitions, rest); err != nil {
 			return err
 		}
-		status = newStatus(sub, all)
+		if err := hideHeld(c, sub.Visible, all); err != nil {
+			return err
+		}
+		status = newStatus(sub, all, w.now)
 		return putStatus(c, status, sub.Account, w.now)
 	})
 	if err != nil {
@@ -43,6 +46,35 @@ func (s *Store) Add(ctx context.Context, sub taxii.Submission) (taxii.Status, er
 	}
 	s.countOutcomes(all)
 	return status, nil
+}
+
+// hideHeld marks what is already held and not for the caller to see. The held copy has the same content, and so the same
+// marking set, as the one that came.
+func hideHeld(c conn, visible func(stix.MarkingSet, bool) bool, all []*incoming) error {
+	if visible == nil {
+		return nil
+	}
+	hidden := make(map[string]bool) // by the key of the set
+	for _, in := range all {
+		if in.outcome != known {
+			continue
+		}
+		hide, asked := hidden[in.setKey]
+		if !asked {
+			unknown := true
+			_, err := one(c, `SELECT unknown FROM marking_set WHERE name = $1`, []any{in.setKey}, func(r row) error {
+				unknown = r.Int(0) != 0
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+			hide = !visible(in.set, unknown)
+			hidden[in.setKey] = hide
+		}
+		in.hidden = hide
+	}
+	return nil
 }
 
 func (s *Store) countOutcomes(all []*incoming) {
@@ -55,8 +87,8 @@ func (s *Store) countOutcomes(all []*incoming) {
 	}
 }
 
-// newStatus makes the status resource of a submission that is finished.
-func newStatus(sub taxii.Submission, all []*incoming) taxii.Status {
+// newStatus makes the status resource of a submission that is finished. now is the time of its commit in microseconds.
+func newStatus(sub taxii.Submission, all []*incoming, now int64) taxii.Status {
 	received := taxii.DateAdded(sub.Received.UnixMicro())
 	status := taxii.Status{ID: uuid.NewString(), Status: "complete", RequestTimestamp: received.String(), TotalCount: len(all)}
 	for i, in := range all {
@@ -74,7 +106,14 @@ func newStatus(sub taxii.Submission, all []*incoming) taxii.Status {
 			detail.Message = taxii.StoredMessage(in.violations)
 			status.Successes = append(status.Successes, detail)
 		case known:
-			detail.Message = taxii.AlreadyHeld
+			if !in.hidden {
+				detail.Message = taxii.AlreadyHeld
+			} else {
+				detail.Message = taxii.StoredMessage(in.violations)
+				if !in.versioned { // its version tells when it was first seen
+					detail.Version = versionAt(now).String()
+				}
+			}
 			status.Successes = append(status.Successes, detail)
 		default:
 			detail.Message = in.message

@@ -26,6 +26,10 @@ func (s *Server) addObjects(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	submission.Visible = s.visible(exchangeOf(r).principal, c)
+	if !rights.Read {
+		submission.Visible = func(stix.MarkingSet, bool) bool { return false }
+	}
 	ctx, cancel := s.storeContext(r)
 	defer cancel()
 	status, err := s.opt.Store.Add(ctx, submission)

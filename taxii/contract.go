@@ -166,6 +166,9 @@ type Submission struct {
 	Account    string // who submits; the only reader of the status
 	Received   time.Time
 	Items      []Item
+	// Visible decides per marking set what the caller may see, as in Query; nil: everything. That an object is held which
+	// the caller may not see is not told: submitting its content again looks as if it had been stored.
+	Visible func(m stix.MarkingSet, unknown bool) bool
 }
 
 // Deletion names what a DELETE (§5.7) removes. A version that does not exist removes nothing.
@@ -202,7 +205,8 @@ type Store interface {
 	// Add stores a submission and its status in one transaction. On return, what the status lists as a success is
 	// durable and visible. The entries' order is the items' order, except that marking definitions come first, so that
 	// no entry precedes the definition of its own marking. An object that is already held (same id and version, same
-	// content) is a success with the message AlreadyHeld and changes nothing; one with other content under the same id and version is a failure.
+	// content) is a success that changes nothing, with the message AlreadyHeld where Submission.Visible lets the caller
+	// know; one with other content under the same id and version is a failure.
 	// One with violations is a success with their StoredMessage, and the violations are kept beside it until it is deleted.
 	Add(ctx context.Context, s Submission) (Status, error)
 	// Delete removes entries and leaves tombstones, so that replication does not bring them back. It returns how many;

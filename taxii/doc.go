@@ -30,6 +30,14 @@
 //   - §5.3.1, §5.8.1: manifest and versions carry next where more is true, which their tables do not list.
 //   - §5.5: STIX bundles are taken like envelopes. An envelope without objects is a 422, since there is nothing to add.
 //     Objects dated further in the future than the allowed skew are refused.
+//   - §5.5: a request has at most 50,000 objects, or it is a 422; so is one in which no element has an id. A status gives the
+//     reasons of the first 1,000 failures, and of later ones how to see them (Unlisted).
+//   - §5.5: who submits again what is held and not for him to see is told that it was stored. Other content under an id and
+//     version that is held is a failure for everybody, so whoever knows both of an object learns that it is held: a
+//     success would be untrue, and storing both would leave readers with two contents of one version.
+//   - §3.6: responses above 64 KiB together take at most 256 MiB, submissions 512 MiB, or more for larger bodies; beyond,
+//     the answer is a 503 with Retry-After, and nothing was stored. A client that takes large responses slower than
+//     128 KiB/s on average, or stops for 10 s, is cut off; smaller pages are for slower lines.
 //   - §5.6: an object of which the caller sees no version is a 404; one whose versions are only filtered away is an empty
 //     envelope, also after a version of it was deleted (§5.7 can be read as asking for a 404 there).
 package taxii

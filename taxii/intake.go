@@ -64,7 +64,7 @@ func NewIntake(o IntakeOptions) *Intake {
 
 // Read turns an input into a submission to a collection by an account. An error means that nothing of the input is to be
 // stored: it is not JSON, no envelope or bundle, or has no objects. Objects that break a rule are items with a reason;
-// where very many do, only the first reasons are given in full (Unlisted).
+// where more than 1,000 do, the later ones are not told why (Unlisted).
 func (in *Intake) Read(r io.Reader, c Collection, account string) (Submission, error) {
 	unbounded := pool{most: math.MaxInt64}
 	return in.read(r, c, account, &share{pool: &unbounded})

@@ -195,6 +195,9 @@ func (s *memStore) Add(_ context.Context, sub Submission) (Status, error) {
 		message, ok := item.Refused, item.Refused == ""
 		if ok {
 			message, ok = c.add(item.Object, s.now())
+			if message == AlreadyHeld && sub.Visible != nil && !sub.Visible(item.Object.Markings(), false) {
+				message = ""
+			}
 			message = cmp.Or(message, StoredMessage(item.Violations))
 			detail.Version = cmp.Or(detail.Version, c.entries[max(0, len(c.entries)-1)].Version)
 		}

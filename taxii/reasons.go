@@ -8,44 +8,41 @@ import (
 	"github.com/skjold-exchange/skjold/stix"
 )
 
-// The reasons of one submission that are told in full: a status is held in memory and kept for days, so that a small
-// request for many bad objects must not make a large one.
+// What one submission tells in full: a status is held in memory and kept for days, so that a small request for many bad
+// objects must not make a large one.
 const (
-	maxReasons    = 1000
-	maxReasonText = 1 << 20 // octets
+	maxReasons        = 1000    // refusals with their reason, each of 1,000 octets at most
+	maxViolationsText = 1 << 20 // octets of the violations of what is stored in spite of them
 )
 
-// Unlisted is the message of a refusal after those whose reasons are told in full: the first 1,000 of a submission, or
-// fewer where they fill 1 MiB.
+// Unlisted is the message of every refusal after the first 1,000 of a submission.
 const Unlisted = "Refused; to see why, send fewer objects at once or run skjold check."
 
 // unlisted stands for the violations of an object that is stored in spite of them, where those of the objects before it
-// fill 1 MiB.
+// fill the text.
 var unlisted = []stix.Violation{{
 	Rule: "unlisted", Message: "rules that are not listed, as the objects before it break very many; check it again to see which",
 }}
 
 // reasons counts what the items of a submission tell.
 type reasons struct {
-	count int
-	text  int
+	refusals   int
+	violations int // octets of text
 }
 
 // bound shortens what an item tells where the ones before it have told enough.
 func (t *reasons) bound(item *Item) {
 	if item.Refused != "" {
-		if t.count++; t.count > maxReasons || t.text+len(item.Refused) > maxReasonText {
+		if t.refusals++; t.refusals > maxReasons {
 			item.Refused = Unlisted
-		} else {
-			t.text += len(item.Refused)
 		}
 	}
 	if len(item.Violations) > 0 {
 		item.Violations = Recordable(item.Violations)
-		if size := textOf(item.Violations); t.text+size > maxReasonText {
+		if size := textOf(item.Violations); t.violations+size > maxViolationsText {
 			item.Violations = unlisted
 		} else {
-			t.text += size
+			t.violations += size
 		}
 	}
 }

@@ -17,6 +17,7 @@ var logTests = []testCase{
 	{"a deleted entry's date_added is not given again", testDatesAfterDelete},
 	{"first and last follow the versions, not the arrival", testFirstLast},
 	{"a version that is held is a success and changes nothing", testKnown},
+	{"what a caller may not see is not told by a second copy", testKnownHidden},
 	{"other content under a held version is a failure", testConflict},
 	{"observables have the time of arrival as version", testObservableVersions},
 	{"versions are instants", testInstants},
@@ -143,6 +144,46 @@ func testKnown(t *testing.T, f *Fixture) {
 	}
 	if n := len(f.all(t, c)); n != 2 {
 		t.Errorf("%d entries, want 2", n)
+	}
+}
+
+// testKnownHidden holds that a copy of something held that the caller may not see is answered as a new object is.
+func testKnownHidden(t *testing.T, f *Fixture) {
+	c := f.collection(t, "Known and hidden")
+	notRed := func(m stix.MarkingSet, _ bool) bool { return m.TLP < stix.TLPRed }
+	red := object{n: 1, marks: []stix.Identifier{stix.MarkingOf(stix.TLPRed)}}.make()
+	seen, plain := object{n: 2}.make(), address(1, "")
+	f.add(t, c, red, seen, plain)
+	before := f.all(t, c)
+	f.Clock.Add(time.Hour)
+	for name, tt := range map[string]struct {
+		visible func(stix.MarkingSet, bool) bool
+		want    []string // messages for red, seen and plain
+	}{
+		"all":     {nil, []string{taxii.AlreadyHeld, taxii.AlreadyHeld, taxii.AlreadyHeld}},
+		"not red": {notRed, []string{"", taxii.AlreadyHeld, taxii.AlreadyHeld}},
+		"nothing": {func(stix.MarkingSet, bool) bool { return false }, []string{"", "", ""}},
+	} {
+		status, err := f.Store.Add(t.Context(), taxii.Submission{
+			Collection: c.ID, Account: "soc", Received: f.Clock.Now(), Visible: tt.visible,
+			Items: []taxii.Item{{Object: red}, {Object: seen}, {Object: plain}},
+		})
+		if err != nil || status.SuccessCount != 3 {
+			t.Fatalf("%s: %+v, %v", name, status, err)
+		}
+		var got []string
+		for _, s := range status.Successes {
+			got = append(got, s.Message)
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		if told := status.Successes[2].Version == before[2].Version; told != (tt.want[2] != "") {
+			t.Errorf("%s: version %s of an object that was first seen at %s", name, status.Successes[2].Version, before[2].Version)
+		}
+	}
+	if diff := cmp.Diff(before, f.all(t, c)); diff != "" {
+		t.Errorf("the collection changed (-before +after):\n%s", diff)
 	}
 }
 
