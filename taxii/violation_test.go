@@ -87,6 +87,20 @@ func TestLenientKeepsTheRulesOfTheNode(t *testing.T) {
 	}
 }
 
+// TestLenientItemIsBounded holds that an object that breaks very much takes little memory as an item.
+func TestLenientItemIsBounded(t *testing.T) {
+	in := newTestIntake(func(o *IntakeOptions) {
+		o.CheckObject = func(raw []byte) (*stix.Object, stix.Report) {
+			object, _ := stix.Check(raw, stix.Options{})
+			return object, stix.Report{Errors: slices.Repeat([]stix.Violation{{Path: "labels[0]", Message: "It is empty."}}, 1000)}
+		}
+	})
+	item := in.Item([]byte(indicator(1, v1, "")), Collection{DefaultTLP: stix.TLPGreen, Lenient: true})
+	if len(item.Violations) != maxRecorded || item.Refused != "" {
+		t.Errorf("%d violations, refused %q", len(item.Violations), item.Refused)
+	}
+}
+
 // TestLenientStatus holds what a client is told of an object that was stored with violations: at once, and again by the
 // status resource; the object leaves as it came.
 func TestLenientStatus(t *testing.T) {
