@@ -58,6 +58,29 @@ func TestParseIdentifier(t *testing.T) {
 	}
 }
 
+// Every character of the UUID counts: a hyphen in the place of a digit, a digit in the place of a hyphen, or anything else.
+func TestParseIdentifierEveryCharacter(t *testing.T) {
+	const prefix, uuid = "indicator--", "6b3f2d5c-6a1e-4d0b-9c1f-0c8a4b1d2e3f"
+	for i := range len(uuid) {
+		for c := range 256 {
+			text := prefix + uuid[:i] + string([]byte{byte(c)}) + uuid[i+1:]
+			isHex := strings.IndexByte("0123456789abcdefABCDEF", byte(c)) >= 0
+			want := isHex
+			switch i {
+			case 8, 13, 18, 23:
+				want = c == '-'
+			case 14:
+				want = '1' <= c && c <= '8'
+			case 19:
+				want = strings.IndexByte("89abAB", byte(c)) >= 0
+			}
+			if _, err := ParseIdentifier(text); (err == nil) != want {
+				t.Errorf("%q: %v", text, err)
+			}
+		}
+	}
+}
+
 func TestIdentifierParts(t *testing.T) {
 	id := Identifier("x-acme--6b3f2d5c-6a1e-4d0b-9c1f-0c8a4b1d2e3f")
 	if id.Type() != "x-acme" || id.UUID() != "6b3f2d5c-6a1e-4d0b-9c1f-0c8a4b1d2e3f" {
