@@ -52,7 +52,7 @@ func exchangeOf(r *http.Request) *exchange {
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{id: newRequestID(), start: s.opt.Now(), operation: "none", bodyLeft: r.ContentLength != 0, sending: &share{pool: &s.sending}}
 	defer x.sending.release()
-	rw := &recorder{ResponseWriter: w, x: x, http1: r.ProtoMajor == 1, linger: min(lingering, s.opt.BodyTimeout)}
+	rw := &recorder{ResponseWriter: w, x: x, http1: r.ProtoMajor == 1, chunked: len(r.TransferEncoding) > 0, linger: min(lingering, s.opt.BodyTimeout)}
 	w.Header().Set("X-Request-Id", x.id)
 	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 	defer s.finish(x, r)
@@ -165,9 +165,10 @@ func (s *Server) recovered(w *recorder, r *http.Request, x *exchange) {
 // recorder notes the status and the octets of the answer.
 type recorder struct {
 	http.ResponseWriter
-	x      *exchange
-	http1  bool
-	linger time.Duration // how long to read on for a body that nobody wants
+	x       *exchange
+	http1   bool
+	chunked bool          // the request's body comes in chunks
+	linger  time.Duration // how long to read on for a body that nobody wants
 }
 
 // lingering is how long an HTTP/1 connection is read on at most for a body that nobody wants. Over HTTP/2 net/http resets
@@ -176,12 +177,18 @@ const lingering = 5 * time.Second
 
 // WriteHeader answers at once where a body is still to come: over HTTP/1 net/http would first read on, without end if the
 // body does not come and the server has no deadline.
+//
+// The connection of a body in chunks ends with the answer: where a Content-Length stood beside the chunks net/http has
+// removed it, and a proxy in front that went by it takes what stands behind the body for another request than we would
+// (RFC 9112 §6.1).
 func (w *recorder) WriteHeader(status int) {
 	if w.x.status == 0 {
 		w.x.status = status
 	}
-	if w.x.bodyLeft && w.http1 {
+	if w.http1 && (w.x.bodyLeft || w.chunked) {
 		w.Header().Set("Connection", "close")
+	}
+	if w.http1 && w.x.bodyLeft {
 		_ = http.NewResponseController(w.ResponseWriter).SetReadDeadline(time.Now().Add(w.linger))
 	}
 	w.ResponseWriter.WriteHeader(status)
@@ -223,7 +230,7 @@ func (s *Server) finish(x *exchange, r *http.Request) {
 			level = slog.LevelError
 		}
 	}
-	attrs := []slog.Attr{
+		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
 		slog.String("request_id", x.id),
 		slog.String("method", cut(r.Method, 16)),
 		slog.String("path", cut(r.URL.Path, 512)),

@@ -158,7 +158,7 @@ func (w *worker) run(ctx context.Context) {
 				w.puller.metrics.failing.Inc()
 			}
 			pause = min(max(backoff(failures), retryAfter(err)), maxBackoff)
-			log.Warn("a pull failed", "error", err, "failures", failures, "next_in", pause.Round(time.Millisecond))
+			log.Warn("a pull failed", "error", err, "failures", failures, "next_in_s", pause.Round(time.Millisecond).Seconds())
 		case failures > 0:
 			log.Info("pulls succeed again", "failures", failures)
 			w.puller.metrics.failing.Dec()
