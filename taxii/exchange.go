@@ -230,14 +230,14 @@ func (s *Server) finish(x *exchange, r *http.Request) {
 			level = slog.LevelError
 		}
 	}
-		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
+	attrs := []slog.Attr{
 		slog.String("request_id", x.id),
 		slog.String("method", cut(r.Method, 16)),
 		slog.String("path", cut(r.URL.Path, 512)),
 		slog.String("operation", x.operation),
 		slog.Int("status", x.status),
 		slog.Int64("bytes", x.bytes),
-		slog.Duration("duration", took),
+		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
 		slog.String("principal_kind", kind),
 		slog.String("principal", name),
 		slog.String("client_ip", s.opt.ClientIP(r)),

@@ -72,6 +72,7 @@ type publisher struct {
 	total   int
 	stored  int
 	known   int
+	red     int // stored and TLP:RED, so served to nobody
 	refused []refusal
 	// violating are the objects that a lenient collection stored although they break rules.
 	violating []refusal
@@ -218,6 +219,7 @@ type publishJSON struct {
 	Success    int       `json:"success"`
 	New        int       `json:"new"`
 	Known      int       `json:"known"`
+	Red        int       `json:"red"` // of the successes, TLP:RED: stored, and served to nobody
 	Failure    int       `json:"failure"`
 	Failures   []refusal `json:"failures"`
 	Violating  []refusal `json:"violating,omitempty"` // of the new ones, those that a lenient collection took in spite of what they break
@@ -232,7 +234,7 @@ func (p *publisher) summary(err error) error {
 	rate := float64(p.total) / max(elapsed, 1e-9)
 	if p.json {
 		j := publishJSON{
-			Collection: p.to.name(), Total: p.total, Success: p.stored, New: p.stored - p.known, Known: p.known,
+			Collection: p.to.name(), Total: p.total, Success: p.stored, New: p.stored - p.known, Known: p.known, Red: p.red,
 			Failure: len(p.refused), Failures: p.refused, Violating: p.violating, Seconds: elapsed, PerSecond: rate, Complete: err == nil,
 		}
 		if j.Failures == nil {
@@ -254,6 +256,9 @@ func (p *publisher) summary(err error) error {
 		}
 		fmt.Fprintf(p.out, "%s: %d objects, %d published (%d of them already there), %d refused, in %.1f s (%.0f objects/s)\n",
 			printable(p.to.name()), p.total, p.stored, p.known, len(p.refused), elapsed, rate)
+		if p.red > 0 {
+			fmt.Fprintf(p.out, "%d of them are TLP:RED: stored, and served to nobody.\n", p.red)
+		}
 		if err != nil && p.total > 0 {
 			fmt.Fprintln(p.out, "The run is not complete. When the cause is mended, run it again: what is already there is not repeated.")
 		}
