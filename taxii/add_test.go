@@ -269,6 +269,15 @@ func TestUnwantedBodiesAreNotWaitedFor(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	// Chunks beside a length are answered once: what stands behind them is not taken for a request.
+	body := envelopeOf(indicator(9, v1, ""))
+	both := "POST " + g.objects("") + " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key-of-admin\r\nContent-Type: " + MediaType +
+		"\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n" + fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(body), body) +
+		"GET " + root + " HTTP/1.1\r\nHost: x\r\n\r\n"
+	if got := overTCP(t, server.Listener.Addr().String(), both); !strings.HasPrefix(got, "HTTP/1.1 202 ") || strings.Contains(got, "HTTP/1.1 401") {
+		t.Errorf("chunks beside a length: %q", got)
+	}
+
 	c, _ := clientOf(t, server.URL+root)
 	for n := range 2 {
 		reused := false
@@ -441,4 +450,22 @@ func (stuckStore) Collection(ctx context.Context, _ string) (Collection, error) 
 func (stuckStore) Status(ctx context.Context, _, _ string) (Status, error) {
 	<-ctx.Done()
 	return Status{}, ctx.Err()
+}
+
+// overTCP sends a text and reads until the server closes.
+func overTCP(t *testing.T, address, text string) string {
+	t.Helper()
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := io.WriteString(c, text); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(c)
+	if err != nil && len(answer) == 0 {
+		t.Fatal(err)
+	}
+	return string(answer)
 }

@@ -33,7 +33,7 @@ import (
 //	bundle FILE OBJECT...                       write sample objects as a STIX bundle
 //	http METHOD PATH [NAME:VALUE]... [@FILE] [-> STATUS]    send a request, with "NAME:" without that header
 //	soon METHOD PATH ... -> STATUS      repeat a request until it has the status
-//	raw FILE [-> STATUS...]        send the file over TCP, lines ending in CRLF; read answers until the server closes
+//	raw [--as-is] FILE [-> STATUS...]    send the file over TCP, lines ending in CRLF; read answers until the server closes
 //	header NAME [VALUE|~REGEXP]    the answer has the header
 //	body REGEXP                    the body matches
 //	json PATH [VALUE|~REGEXP]      the body has the value at the path (objects.0.id; objects.len)
@@ -49,6 +49,7 @@ func TestTAXIIScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata/taxii",
 		RequireUniqueNames: true,
+		ContinueOnError:    true, // so that one run tells all that does not hold
 		Setup: func(env *testscript.Env) error {
 			env.Values[conversationKey{}] = &conversation{t: t, accounts: map[string]account{}}
 			for name, value := range sampleVariables() {

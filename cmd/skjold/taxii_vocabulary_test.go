@@ -137,7 +137,7 @@ func cutStatuses(ts *testscript.TestScript, args []string) ([]string, []int) {
 	if i < 0 {
 		return args, nil
 	}
-	var want []int
+	want := []int{}
 	for _, arg := range args[i+1:] {
 		status, err := strconv.Atoi(arg)
 		ts.Check(err)
@@ -150,13 +150,17 @@ func cutStatuses(ts *testscript.TestScript, args []string) ([]string, []int) {
 const rawTimeout = 20 * time.Second
 
 // cmdRaw sends the text of a file as it is, its variables expanded, and reads until the server closes the connection. A
-// file without an empty line is headers only, and is ended by one. $LENGTH is the length of what stands behind the first
+// file without an empty line is headers only, and is ended by one, unless it is sent as it is. $LENGTH is the length of what stands behind the first
 // empty line.
 func cmdRaw(ts *testscript.TestScript, _ bool, args []string) {
 	args, want := cutStatuses(ts, args)
-	must(ts, len(args) == 1, "raw FILE [-> STATUS...]")
+	asIs := len(args) > 1 && args[0] == "--as-is"
+	if asIs {
+		args = args[1:]
+	}
+	must(ts, len(args) == 1, "raw [--as-is] FILE [-> STATUS...]")
 	text := ts.ReadFile(args[0])
-	if !strings.Contains(text, "\n\n") && !strings.HasPrefix(text, "\n") {
+	if !asIs && !strings.Contains(text, "\n\n") {
 		text += "\n"
 	}
 	_, body, _ := strings.Cut(text, "\n\n")
