@@ -31,12 +31,35 @@ type account struct {
 	maxTLP  map[string]stix.TLP
 }
 
-// accounts reads all accounts of a kind in order of name, or the one with a name.
-func accounts(c conn, kind taxii.PrincipalKind, name string) ([]*account, error) {
+// The rights of every account, and those of one. They are two statements, so that a request is not answered by passing
+// over the rights of all the others.
+const (
+	allRights = `SELECT a.account, c.id, a.can_read, a.can_write, a.max_tlp FROM access a JOIN collection c ON c.number = a.collection`
+	oneRights = allRights + ` WHERE a.account = $1`
+)
+
+// allow adds the rights of a row of allRights or oneRights.
+func (a *account) allow(r row) {
+	if a.rights == nil {
+		a.rights, a.maxTLP = make(map[string]taxii.Rights), make(map[string]stix.TLP)
+	}
+	a.rights[r.Text(1)] = taxii.Rights{Read: r.Int(2) != 0, Write: r.Int(3) != 0}
+	if level := stix.TLP(r.Int(4)); level != stix.TLPUnmarked {
+		a.maxTLP[r.Text(1)] = level
+	}
+}
+
+// readRights reads what an account may do, which is all that a request needs of it.
+func (a *account) readRights(c conn) error {
+	return c.Query(oneRights, []any{a.number}, func(r row) error { a.allow(r); return nil })
+}
+
+// accounts reads all accounts of a kind in order of name, with everything about them, for the operator.
+func accounts(c conn, kind taxii.PrincipalKind) ([]*account, error) {
 	var list []*account
 	byNumber := make(map[int64]*account)
 	err := c.Query(`SELECT number, name, created, last_seen, last_pull, objects_served, user_agent, last_error
-		FROM account WHERE kind = $1 AND ($2 = '' OR name = $2) ORDER BY name`, []any{string(kind), name}, func(r row) error {
+		FROM account WHERE kind = $1 ORDER BY name`, []any{string(kind)}, func(r row) error {
 		a := &account{number: r.Int(0), name: r.Text(1), created: timeOf(r.Int(2)), seen: Seen{LastSeen: timeOf(r.Int(3)),
 			LastPull: timeOf(r.Int(4)), ObjectsServed: r.Int(5), UserAgent: r.Text(6), LastError: r.Text(7)}}
 		list = append(list, a)
@@ -46,30 +69,16 @@ func accounts(c conn, kind taxii.PrincipalKind, name string) ([]*account, error)
 	if err != nil || len(list) == 0 {
 		return nil, err
 	}
-	var only int64 // the account's number, or 0 for all
-	if name != "" {
-		only = list[0].number
-	}
-	err = c.Query(`SELECT a.account, c.id, a.can_read, a.can_write, a.max_tlp FROM access a JOIN collection c ON c.number = a.collection
-		WHERE $1 = 0 OR a.account = $1`, []any{only}, func(r row) error {
-		a := byNumber[r.Int(0)]
-		if a == nil {
-			return nil
-		}
-		if a.rights == nil {
-			a.rights, a.maxTLP = make(map[string]taxii.Rights), make(map[string]stix.TLP)
-		}
-		a.rights[r.Text(1)] = taxii.Rights{Read: r.Int(2) != 0, Write: r.Int(3) != 0}
-		if level := stix.TLP(r.Int(4)); level != stix.TLPUnmarked {
-			a.maxTLP[r.Text(1)] = level
+	err = c.Query(allRights, nil, func(r row) error {
+		if a := byNumber[r.Int(0)]; a != nil {
+			a.allow(r)
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	err = c.Query(`SELECT p.account, c.id, p.date_added FROM progress p JOIN collection c ON c.number = p.collection
-		WHERE $1 = 0 OR p.account = $1`, []any{only}, func(r row) error {
+	err = c.Query(`SELECT p.account, c.id, p.date_added FROM progress p JOIN collection c ON c.number = p.collection`, nil, func(r row) error {
 		a := byNumber[r.Int(0)]
 		if a == nil {
 			return nil
@@ -81,6 +90,16 @@ func accounts(c conn, kind taxii.PrincipalKind, name string) ([]*account, error)
 		return nil
 	})
 	return list, err
+}
+
+// removeAccount removes an account with its keys, rights and statuses: an account that is added later under the same
+// name is another one, and does not read what its predecessor submitted.
+func removeAccount(c conn, number int64, name string) error {
+	if _, err := c.Exec(`DELETE FROM status WHERE account = $1`, name); err != nil {
+		return err
+	}
+	_, err := c.Exec(`DELETE FROM account WHERE number = $1`, number)
+	return err
 }
 
 // accountNumber finds an account; 0 if there is none.

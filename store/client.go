@@ -116,15 +116,14 @@ func (s *Store) RotateClient(ctx context.Context, name string, overlap time.Dura
 	return key, nil
 }
 
-// RemoveClient removes a client, its keys and its rights; taxii.ErrNotFound.
+// RemoveClient removes a client, its keys, its rights and the statuses of what it submitted; taxii.ErrNotFound.
 func (s *Store) RemoveClient(ctx context.Context, name string) error {
 	return s.write(ctx, func(c conn) error {
 		n, err := clientNumber(c, name)
 		if err != nil {
 			return err
 		}
-		_, err = c.Exec(`DELETE FROM account WHERE number = $1`, n)
-		return err
+		return removeAccount(c, n, name)
 	})
 }
 
@@ -148,7 +147,7 @@ func (s *Store) Clients(ctx context.Context) ([]Client, error) {
 	var list []Client
 	err := s.read(ctx, func(c conn) error {
 		list = nil
-		rows, err := accounts(c, taxii.ClientAccount, "")
+		rows, err := accounts(c, taxii.ClientAccount)
 		if err != nil {
 			return err
 		}
@@ -187,35 +186,38 @@ func (s *Store) Account(ctx context.Context, name, key string) (*taxii.Principal
 	return p, err
 }
 
+// keyHolder finds the account that a key belongs to.
+const keyHolder = `SELECT a.number, a.name, k.hash, k.expires, f.admin, f.empty_list, f.disabled
+	FROM client_key k JOIN account a ON a.number = k.account JOIN client f ON f.account = k.account WHERE k.hash = $1`
+
 func (s *Store) principal(c conn, name, key string) (*taxii.Principal, error) {
 	sum := sha256.Sum256([]byte(key))
-	var holder string
+	var holder account
 	var hash []byte
 	var expires int64
+	client := Client{}
 	// Looking up by hash tells a timing attacker nothing about keys: it would have to choose hashes, not keys.
-	found, err := one(c, `SELECT a.name, k.hash, k.expires FROM client_key k JOIN account a ON a.number = k.account WHERE k.hash = $1`,
-		[]any{sum[:]}, func(r row) error { holder, hash, expires = r.Text(0), r.Bytes(1), r.Int(2); return nil })
+	found, err := one(c, keyHolder, []any{sum[:]}, func(r row) error {
+		holder, hash, expires = account{number: r.Int(0), name: r.Text(1)}, r.Bytes(2), r.Int(3)
+		client = Client{Admin: r.Int(4) != 0, EmptyList: r.Int(5) != 0, Disabled: r.Int(6) != 0}
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
 	refuse := func(reason string) error { return fmt.Errorf("%w: %s", taxii.ErrUnauthenticated, reason) }
-	named := name == "" || subtle.ConstantTimeCompare([]byte(name), []byte(holder)) == 1
+	named := name == "" || subtle.ConstantTimeCompare([]byte(name), []byte(holder.name)) == 1
 	if !found || subtle.ConstantTimeCompare(hash, sum[:]) != 1 || !named {
 		return nil, refuse("no client has this name and key")
 	}
 	if expires <= s.now().UnixMicro() {
-		return nil, refuse(fmt.Sprintf("the key of client %q has expired", holder))
-	}
-	list, err := accounts(c, taxii.ClientAccount, holder)
-	if err != nil {
-		return nil, err
-	}
-	client := Client{Name: holder}
-	if err := readFlags(c, list[0].number, &client); err != nil {
-		return nil, err
+		return nil, refuse(fmt.Sprintf("the key of client %q has expired", holder.name))
 	}
 	if client.Disabled {
-		return nil, refuse(fmt.Sprintf("client %q is disabled", holder))
+		return nil, refuse(fmt.Sprintf("client %q is disabled", holder.name))
 	}
-	return &taxii.Principal{Kind: taxii.ClientAccount, Name: holder, Admin: client.Admin, EmptyList: client.EmptyList, Rights: list[0].rights}, nil
+	if err := holder.readRights(c); err != nil {
+		return nil, err
+	}
+	return &taxii.Principal{Kind: taxii.ClientAccount, Name: holder.name, Admin: client.Admin, EmptyList: client.EmptyList, Rights: holder.rights}, nil
 }

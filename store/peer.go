@@ -54,7 +54,7 @@ func peerNumber(c conn, id federation.EntityID) (int64, error) {
 	return n, err
 }
 
-// RemovePeer removes a peer and its rights. The errors are federation.ErrUnknownPeer and ErrInUse (something is
+// RemovePeer removes a peer, its rights and the statuses of what it submitted. The errors are federation.ErrUnknownPeer and ErrInUse (something is
 // subscribed to from it).
 func (s *Store) RemovePeer(ctx context.Context, id federation.EntityID) error {
 	return s.write(ctx, func(c conn) error {
@@ -69,8 +69,7 @@ func (s *Store) RemovePeer(ctx context.Context, id federation.EntityID) error {
 		if subscriptions > 0 {
 			return fmt.Errorf("%d subscriptions pull from peer %q; remove them first: %w", subscriptions, id, ErrInUse)
 		}
-		_, err = c.Exec(`DELETE FROM account WHERE number = $1`, n)
-		return err
+		return removeAccount(c, n, string(id))
 	})
 }
 
@@ -91,29 +90,17 @@ func (s *Store) AllowPeer(ctx context.Context, id federation.EntityID, collectio
 
 // Peers returns all pinned peers in order of entity id.
 func (s *Store) Peers(ctx context.Context) ([]PeerInfo, error) {
-	return s.peers(ctx, "")
-}
-
-func (s *Store) peers(ctx context.Context, id federation.EntityID) ([]PeerInfo, error) {
 	var list []PeerInfo
 	err := s.read(ctx, func(c conn) error {
 		list = nil
-		rows, err := accounts(c, taxii.PeerNode, string(id))
+		rows, err := accounts(c, taxii.PeerNode)
 		if err != nil {
 			return err
 		}
 		for _, a := range rows {
-			info := PeerInfo{Rights: a.rights, MaxTLP: a.maxTLP, Seen: a.seen,
-				Peer: federation.Peer{Entity: federation.EntityID(a.name), Added: a.created, LastSeen: a.seen.LastSeen}}
-			found, err := one(c, `SELECT jwks, api_root FROM peer WHERE account = $1`, []any{a.number}, func(r row) error {
-				info.JWKS, info.APIRoot = r.Bytes(0), r.Text(1)
-				return nil
-			})
-			if err != nil {
+			info := PeerInfo{Rights: a.rights, MaxTLP: a.maxTLP, Seen: a.seen}
+			if info.Peer, err = pinned(c, federation.EntityID(a.name)); err != nil {
 				return err
-			}
-			if !found {
-				return fmt.Errorf("peer %q has no keys in the database", a.name)
 			}
 			list = append(list, info)
 		}
@@ -122,32 +109,49 @@ func (s *Store) peers(ctx context.Context, id federation.EntityID) ([]PeerInfo, 
 	return list, err
 }
 
-// peer returns one peer; federation.ErrUnknownPeer.
-func (s *Store) peer(ctx context.Context, id federation.EntityID) (PeerInfo, error) {
-	if id == "" {
-		return PeerInfo{}, fmt.Errorf("%q: %w", id, federation.ErrUnknownPeer)
+// onePeer finds what is pinned of a peer.
+const onePeer = `SELECT a.created, a.last_seen, p.jwks, p.api_root FROM account a JOIN peer p ON p.account = a.number
+	WHERE a.kind = $1 AND a.name = $2`
+
+// pinned reads what is pinned of a peer; federation.ErrUnknownPeer.
+func pinned(c conn, id federation.EntityID) (federation.Peer, error) {
+	p := federation.Peer{Entity: id}
+	found, err := one(c, onePeer, []any{string(taxii.PeerNode), string(id)}, func(r row) error {
+		p.Added, p.LastSeen, p.JWKS, p.APIRoot = timeOf(r.Int(0)), timeOf(r.Int(1)), r.Bytes(2), r.Text(3)
+		return nil
+	})
+	if err == nil && !found {
+		err = fmt.Errorf("%q: %w", id, federation.ErrUnknownPeer)
 	}
-	list, err := s.peers(ctx, id)
 	if err != nil {
-		return PeerInfo{}, err
+		return federation.Peer{}, err
 	}
-	if len(list) == 0 {
-		return PeerInfo{}, fmt.Errorf("%q: %w", id, federation.ErrUnknownPeer)
-	}
-	return list[0], nil
+	return p, nil
 }
 
 // Peer returns a pinned peer; federation.ErrUnknownPeer.
 func (s *Store) Peer(ctx context.Context, id federation.EntityID) (federation.Peer, error) {
-	info, err := s.peer(ctx, id)
-	return info.Peer, err
+	var p federation.Peer
+	err := s.read(ctx, func(c conn) (err error) {
+		p, err = pinned(c, id)
+		return err
+	})
+	return p, err
 }
 
 // PeerPrincipal returns the principal of a peer that has authenticated; federation.ErrUnknownPeer.
 func (s *Store) PeerPrincipal(ctx context.Context, id federation.EntityID) (*taxii.Principal, error) {
-	info, err := s.peer(ctx, id)
+	var a account
+	err := s.read(ctx, func(c conn) error {
+		n, err := peerNumber(c, id)
+		if err != nil {
+			return err
+		}
+		a = account{number: n}
+		return a.readRights(c)
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &taxii.Principal{Kind: taxii.PeerNode, Name: string(info.Entity), Rights: info.Rights, MaxTLP: info.MaxTLP}, nil
+	return &taxii.Principal{Kind: taxii.PeerNode, Name: string(id), Rights: a.rights, MaxTLP: a.maxTLP}, nil
 }

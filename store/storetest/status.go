@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/skjold-exchange/skjold/stix"
+	"github.com/skjold-exchange/skjold/store"
 	"github.com/skjold-exchange/skjold/taxii"
 )
 
@@ -15,6 +16,7 @@ var statusTests = []testCase{
 	{"a status lists every object's fate in order", testStatus},
 	{"a status is for the account that made it", testStatusAccount},
 	{"a submission of nothing has a status", testEmptySubmission},
+	{"a status is not for another account of the same name", testStatusOfPredecessor},
 }
 
 func testStatus(t *testing.T, f *Fixture) {
@@ -74,6 +76,36 @@ func testStatusAccount(t *testing.T, f *Fixture) {
 		if _, err := f.Store.Status(t.Context(), q.id, q.account); !errors.Is(err, taxii.ErrNotFound) {
 			t.Errorf("Status(%q, %q): %v, want ErrNotFound", q.id, q.account, err)
 		}
+	}
+}
+
+// testStatusOfPredecessor has an account whose name another account had before.
+func testStatusOfPredecessor(t *testing.T, f *Fixture) {
+	ctx := t.Context()
+	c := f.collection(t, "Predecessors")
+	client := store.Client{Name: "analyst", Rights: map[string]taxii.Rights{c.ID: {Read: true, Write: true}}}
+	if _, err := f.Node.AddClient(ctx, client); err != nil {
+		t.Fatal(err)
+	}
+	status := f.add(t, c, indicator(1, 1, stix.TLPRed))
+	others, err := f.Store.Add(ctx, taxii.Submission{Collection: c.ID, Account: "another", Items: []taxii.Item{{Object: indicator(2, 1, 0)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Node.RemoveClient(ctx, "analyst"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Node.AddClient(ctx, client); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Store.Status(ctx, status.ID, "analyst"); !errors.Is(err, taxii.ErrNotFound) {
+		t.Errorf("the status of a predecessor: %v, want ErrNotFound", err)
+	}
+	if _, err := f.Store.Status(ctx, others.ID, "another"); err != nil {
+		t.Errorf("the status of another account: %v", err)
+	}
+	if n := len(f.all(t, c)); n != 2 {
+		t.Errorf("%d entries, want 2: what was submitted stays", n)
 	}
 }
 
