@@ -92,7 +92,7 @@ func (c *committer) lead(ctx context.Context, own *write) {
 			close(w.done)
 		}
 	}()
-	if len(batch) > 1 {
+	if len(batch) != 1 || batch[0] != own {
 		ctx = context.WithoutCancel(ctx) // the others' wait must not end because the leader's caller has gone
 	}
 	failed = c.engine.Write(ctx, func(db conn) error { return runAll(db, batch) })

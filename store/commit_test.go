@@ -8,6 +8,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"github.com/skjold-exchange/skjold/taxii"
 )
 
@@ -92,6 +95,54 @@ func TestSharedCommit(t *testing.T) {
 			t.Errorf("write %d returned %v and is stored: %v", i, err, stored)
 		}
 	}
+}
+
+// TestLeaderCommitsAnother has a leader whose batch is one write of another caller: that write must not fail because the
+// leader's own caller goes away.
+func TestLeaderCommitsAnother(t *testing.T) {
+	s := openDir(t, t.TempDir())
+	contexts := &contextEngine{engine: s.engine}
+	s.commits.engine = contexts
+	<-s.commits.turn
+	set := func(name string) func(conn) error {
+		return func(c conn) error {
+			_, err := c.Exec(`INSERT INTO meta (name, value) VALUES ($1, '')`, name)
+			return err
+		}
+	}
+	other := make(chan error, 1)
+	go func() { other <- s.commits.do(t.Context(), maxShare, set("other")) }() // takes a commit of its own
+	s.commits.queued(1)
+	own := &write{fn: set("own"), weight: 1, done: make(chan struct{})}
+	s.commits.queue = append(s.commits.queue, own)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	s.commits.lead(gone, own)
+	if err := <-other; err != nil {
+		t.Errorf("the write of another caller: %v", err)
+	}
+	s.commits.lead(gone, own)
+	if <-own.done; !errors.Is(own.err, taxii.ErrUnavailable) {
+		t.Errorf("the leader's own write after its caller has gone: %v, want ErrUnavailable", own.err)
+	}
+	if diff := cmp.Diff([]error{nil, context.Canceled}, contexts.errs, cmpopts.EquateErrors()); diff != "" {
+		t.Errorf("contexts of the transactions (-want +got):\n%s", diff)
+	}
+	s.commits.turn <- struct{}{}
+}
+
+// contextEngine notes whether the contexts of write transactions have ended.
+type contextEngine struct {
+	engine
+	errs []error
+}
+
+func (e *contextEngine) Write(ctx context.Context, fn func(conn) error) error {
+	e.errs = append(e.errs, ctx.Err())
+	if err := ctx.Err(); err != nil {
+		return unavailable("test", err)
+	}
+	return e.engine.Write(ctx, fn)
 }
 
 // waiting counts the queued writes that were not cancelled.
