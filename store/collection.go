@@ -98,8 +98,8 @@ func (s *Store) AddCollection(ctx context.Context, n NewCollection) (taxii.Colle
 		now := s.now().UnixMicro()
 		added = taxii.Collection{ID: n.ID, Title: n.Title, Description: n.Description, Alias: n.Alias, DefaultTLP: n.DefaultTLP, Lenient: n.Lenient,
 			Created: taxii.DateAdded(now), Last: taxii.DateAdded(now), Epoch: epoch}
-		_, err = c.Exec(`INSERT INTO collection (number, id, title, title_folded, description, alias, default_tlp, created, last_added, epoch, objects, mixed, lenient)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, 0, 0, $10)`,
+		_, err = c.Exec(`INSERT INTO collection (number, id, title, title_folded, description, alias, default_tlp, created, last_added, epoch, objects, lenient)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, 0, $10)`,
 			nr, n.ID, n.Title, fold(n.Title), n.Description, n.Alias, int(n.DefaultTLP), now, epoch, n.Lenient)
 		return err
 	})
@@ -110,10 +110,9 @@ func (s *Store) AddCollection(ctx context.Context, n NewCollection) (taxii.Colle
 type collection struct {
 	taxii.Collection
 	number int64
-	mixed  bool // has or had objects of more than one specification version
 }
 
-const collectionColumns = `number, id, title, description, alias, default_tlp, created, last_added, epoch, objects, mixed, lenient`
+const collectionColumns = `number, id, title, description, alias, default_tlp, created, last_added, epoch, objects, lenient`
 
 func scanCollection(r row) collection {
 	return collection{
@@ -121,9 +120,8 @@ func scanCollection(r row) collection {
 		Collection: taxii.Collection{
 			ID: r.Text(1), Title: r.Text(2), Description: r.Text(3), Alias: r.Text(4), DefaultTLP: stix.TLP(r.Int(5)),
 			Created: taxii.DateAdded(r.Int(6)), Last: taxii.DateAdded(r.Int(7)), Epoch: r.Text(8), Objects: r.Int(9),
-			Lenient: r.Int(11) != 0,
+			Lenient: r.Int(10) != 0,
 		},
-		mixed: r.Int(10) != 0,
 	}
 }
 
@@ -243,6 +241,7 @@ func (s *Store) RemoveCollection(ctx context.Context, id string) error {
 			`DELETE FROM entry WHERE collection = $1`,
 			`DELETE FROM facet WHERE collection = $1`,
 			`DELETE FROM tombstone WHERE collection = $1`,
+			`DELETE FROM known_marking WHERE collection = $1`,
 			`DELETE FROM access WHERE collection = $1`,
 			`DELETE FROM progress WHERE collection = $1`,
 			`DELETE FROM collection WHERE number = $1`,

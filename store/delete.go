@@ -14,12 +14,11 @@ type heldEntry struct {
 	facet         facet
 	key           string
 	norm          []byte
-	first, last   bool
+	first, last   int // innerVersion, soleEnd or facetEnd
 	seen, deleted bool
 }
 
-// Delete removes versions of an object and leaves tombstones; see taxii.Store. The zero VersionMatch means every version
-// (TAXII §5.7); first and last are those among the versions of the named specifications.
+// Delete removes versions of an object and leaves tombstones; see taxii.Store and taxii.Deletion.
 func (s *Store) Delete(ctx context.Context, d taxii.Deletion) (int, error) {
 	deleted := 0
 	err := s.write(ctx, func(c conn) error {
@@ -59,27 +58,27 @@ func (s *Store) versions(c conn, col collection, d taxii.Deletion) ([]heldEntry,
 	err = c.Query(`SELECT seq, facet, version_key, norm, is_first, is_last FROM entry WHERE collection = $1 AND object = $2 ORDER BY version_key`,
 		[]any{col.number, string(d.ID)}, func(r row) error {
 			f := byNumber[r.Int(1)]
-			list = append(list, heldEntry{seq: r.Int(0), facet: f, key: r.Text(2), norm: r.Bytes(3), first: r.Int(4) != 0, last: r.Int(5) != 0,
+			list = append(list, heldEntry{seq: r.Int(0), facet: f, key: r.Text(2), norm: r.Bytes(3), first: int(r.Int(4)), last: int(r.Int(5)),
 				seen: d.Visible == nil || d.Visible(f.set, f.unknown)})
 			return nil
 		})
 	return list, err
 }
 
-// selectDeleted marks what is to be deleted: never an entry that the caller does not see.
+// selectDeleted marks what is to be deleted. An entry that the caller does not see is never deleted, and is never what
+// keeps another from being the first or the last.
 func selectDeleted(entries []heldEntry, d taxii.Deletion) {
 	v := d.Version
 	all := v.All || !v.First && !v.Last && len(v.Exact) == 0
 	keys := sortKeys(v.Exact)
 	var eligible []*heldEntry
 	for i := range entries {
-		if wants(d.SpecVersions, entries[i].facet.specVersion) {
+		if entries[i].seen && wants(d.SpecVersions, entries[i].facet.specVersion) {
 			eligible = append(eligible, &entries[i])
 		}
 	}
 	for i, e := range eligible {
-		match := all || v.First && i == 0 || v.Last && i == len(eligible)-1 || slices.Contains(keys, e.key)
-		e.deleted = match && e.seen
+		e.deleted = all || v.First && i == 0 || v.Last && i == len(eligible)-1 || slices.Contains(keys, e.key)
 	}
 }
 
@@ -110,15 +109,40 @@ func (s *Store) remove(c conn, col collection, id stix.Identifier, entries []hel
 	if n == 0 {
 		return 0, nil
 	}
-	for i, e := range kept {
-		first, last := i == 0, i == len(kept)-1
-		if first == e.first && last == e.last {
-			continue
-		}
-		if _, err := c.Exec(`UPDATE entry SET is_first = $2, is_last = $3 WHERE seq = $1`, e.seq, first, last); err != nil {
-			return 0, err
-		}
+	if err := rankKept(c, kept); err != nil {
+		return 0, err
 	}
 	_, err := c.Exec(`UPDATE collection SET objects = objects - $2 WHERE number = $1`, col.number, n)
 	return n, err
+}
+
+// rankKept sets the flags of the versions of an object that stay, which are in the order of version.
+func rankKept(c conn, kept []heldEntry) error {
+	first, last := make(map[int64]int), make(map[int64]int) // by facet
+	for i, e := range kept {
+		if _, ok := first[e.facet.number]; !ok {
+			first[e.facet.number] = i
+		}
+		last[e.facet.number] = i
+	}
+	end := soleEnd
+	if len(first) > 1 {
+		end = facetEnd
+	}
+	for i, e := range kept {
+		isFirst, isLast := innerVersion, innerVersion
+		if first[e.facet.number] == i {
+			isFirst = end
+		}
+		if last[e.facet.number] == i {
+			isLast = end
+		}
+		if isFirst == e.first && isLast == e.last {
+			continue
+		}
+		if _, err := c.Exec(`UPDATE entry SET is_first = $2, is_last = $3 WHERE seq = $1`, e.seq, isFirst, isLast); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -16,7 +16,8 @@ type facet struct {
 	number      int64
 	setNumber   int64
 	set         stix.MarkingSet
-	unknown     bool // the set has a marking whose meaning the node does not hold
+	unknown     bool // the set has a marking whose meaning is not known in the collection
+	divided     bool // some object has or had versions of this facet and of others
 	typ         string
 	specVersion string
 	entries     int64
@@ -55,15 +56,14 @@ func (m *markingSets) remember(facets []facet) {
 	}
 }
 
-// facets reads the facets of a collection that have entries and may have some later than after.
+// facets reads the facets of a collection that have entries, and may have some later than after or are divided.
 func (s *Store) facets(c conn, collection int64, after taxii.DateAdded) ([]facet, error) {
 	var list []facet
-	err := c.Query(`SELECT f.number, f.marking_set, m.unknown, f.type, f.spec_version, f.entries, f.last_added
-		FROM facet f JOIN marking_set m ON m.number = f.marking_set
-		WHERE f.collection = $1 AND f.last_added > $2 AND f.entries > 0`, []any{collection, int64(after)},
+	err := c.Query(`SELECT number, marking_set, unknown, type, spec_version, entries, last_added, divided FROM facet
+		WHERE collection = $1 AND entries > 0 AND (last_added > $2 OR divided = 1)`, []any{collection, int64(after)},
 		func(r row) error {
 			list = append(list, facet{number: r.Int(0), setNumber: r.Int(1), unknown: r.Int(2) != 0, typ: r.Text(3),
-				specVersion: r.Text(4), entries: r.Int(5), last: taxii.DateAdded(r.Int(6))})
+				specVersion: r.Text(4), entries: r.Int(5), last: taxii.DateAdded(r.Int(6)), divided: r.Int(7) != 0})
 			return nil
 		})
 	if err != nil {

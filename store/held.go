@@ -1,25 +1,30 @@
 package store
 
 import (
+	"slices"
+
 	"github.com/skjold-exchange/skjold/stix"
 )
 
 // held is what a collection holds of one object, as far as it concerns the versions that come in.
 type held struct {
-	norms       map[string][]byte      // of the versions asked about, by version key
-	contents    map[[32]byte]heldCopy  // of an unversioned object, by norm
-	tombstones  map[string]bool        // version keys deleted here
-	buried      map[[32]byte][]string  // version keys deleted here, by norm
-	first, last *heldVersion           // nil if nothing is held
-	specVersion string                 // of the last
-	pending     map[string]*incoming   // of this transaction, by version key
-	fresh       map[[32]byte]*incoming // unversioned, of this transaction, by norm
+	norms      map[string][]byte      // of the versions asked about, by version key
+	contents   map[[32]byte]heldCopy  // of an unversioned object, by norm
+	tombstones map[string]bool        // version keys deleted here
+	buried     map[[32]byte][]string  // version keys deleted here, by norm
+	ends       map[int64]*ends        // by facet
+	divided    bool                   // versions of several facets are stored
+	pending    map[string]*incoming   // of this transaction, by version key
+	fresh      map[[32]byte]*incoming // unversioned, of this transaction, by norm
 }
 
 // heldCopy is a stored version of an unversioned object.
 type heldCopy struct{ version, key string }
 
-// heldVersion is an end of the range of versions: stored already, or on its way in.
+// ends are the first and the last version of an object in a facet.
+type ends struct{ first, last heldVersion }
+
+// heldVersion is an end of a range of versions: stored already, or on its way in.
 type heldVersion struct {
 	key string
 	in  *incoming // nil if stored
@@ -68,6 +73,9 @@ func lookup(c conn, collection int64, list []*incoming) (map[stix.Identifier]*he
 	if err := lookupVersions(c, collection, versioned, of); err != nil {
 		return nil, err
 	}
+	if err := lookupEnds(c, collection, objects, of); err != nil {
+		return nil, err
+	}
 	return objects, lookupContents(c, collection, unversioned, of)
 }
 
@@ -88,23 +96,83 @@ func lookupVersions(c conn, collection int64, list []*incoming, of func(id strin
 		return c.Query(`WITH wanted (object, version_key) AS (VALUES `+string(wanted)+`)
 			SELECT w.object, w.version_key,
 				(SELECT MIN(e.version_key) FROM entry e WHERE e.collection = $1 AND e.object = w.object),
-				(SELECT MAX(e.version_key) FROM entry e WHERE e.collection = $1 AND e.object = w.object),
-				(SELECT f.spec_version FROM entry e JOIN facet f ON f.number = e.facet
-					WHERE e.collection = $1 AND e.object = w.object ORDER BY e.version_key DESC LIMIT 1),
+				l.version_key, l.facet, l.is_last,
 				CASE WHEN h.seq IS NULL THEN 0 ELSE 1 END, h.norm
-			FROM wanted w LEFT JOIN entry h ON h.collection = $1 AND h.object = w.object AND h.version_key = w.version_key`,
+			FROM wanted w JOIN entry l ON l.collection = $1 AND l.object = w.object AND l.version_key =
+				(SELECT MAX(e.version_key) FROM entry e WHERE e.collection = $1 AND e.object = w.object)
+			LEFT JOIN entry h ON h.collection = $1 AND h.object = w.object AND h.version_key = w.version_key`,
 			args, func(r row) error {
 				h := of(r.Text(0))
-				h.first, h.last, h.specVersion = &heldVersion{key: r.Text(2)}, &heldVersion{key: r.Text(3)}, r.Text(4)
-				if r.Int(5) != 0 {
+				h.divided = r.Int(5) == facetEnd
+				h.ends = map[int64]*ends{r.Int(4): {first: heldVersion{key: r.Text(2)}, last: heldVersion{key: r.Text(3)}}}
+				if r.Int(6) != 0 {
 					if h.norms == nil {
 						h.norms = make(map[string][]byte)
 					}
-					h.norms[r.Text(1)] = r.Bytes(6)
+					h.norms[r.Text(1)] = r.Bytes(7)
 				}
 				return nil
 			})
 	})
+}
+
+// lookupEnds reads, for objects of several facets, the ends of each facet.
+func lookupEnds(c conn, collection int64, objects map[stix.Identifier]*held, of func(id string) *held) error {
+	var list []string
+	for id, h := range objects {
+		if h.divided {
+			list = append(list, string(id))
+			clear(h.ends)
+		}
+	}
+	slices.Sort(list)
+	read := func(flag string, end func(e *ends) *heldVersion) error {
+		return chunks(list, func(chunk []string) error {
+			return c.Query(`SELECT object, facet, version_key FROM entry WHERE collection = $1 AND `+flag+` = 2
+				AND object IN (`+placeholders(2, len(chunk))+`)`, withTexts(collection, chunk), func(r row) error {
+				end(of(r.Text(0)).endsOf(r.Int(1))).key = r.Text(2)
+				return nil
+			})
+		})
+	}
+	if err := read("is_first", func(e *ends) *heldVersion { return &e.first }); err != nil {
+		return err
+	}
+	return read("is_last", func(e *ends) *heldVersion { return &e.last })
+}
+
+// endsOf returns the ends in a facet; they are empty where nothing of it is held.
+func (h *held) endsOf(facet int64) *ends {
+	if h.ends == nil {
+		h.ends = make(map[int64]*ends)
+	}
+	e := h.ends[facet]
+	if e == nil {
+		e = new(ends)
+		h.ends[facet] = e
+	}
+	return e
+}
+
+// place finds the place of a version that will be stored among those of its facet. It returns the keys of stored versions
+// that are no longer its first or its last, "" for none.
+func (h *held) place(in *incoming) (notFirst, notLast string) {
+	e := h.endsOf(in.facet)
+	if e.first.key == "" || in.key < e.first.key {
+		notFirst, e.first = e.first.stored(), heldVersion{key: in.key, in: in}
+	}
+	if e.last.key == "" || in.key > e.last.key {
+		notLast, e.last = e.last.stored(), heldVersion{key: in.key, in: in}
+	}
+	return notFirst, notLast
+}
+
+// stored is the key of a version that is stored already, or "".
+func (v heldVersion) stored() string {
+	if v.in != nil {
+		return ""
+	}
+	return v.key
 }
 
 // lookupContents reads the versions held of unversioned objects.

@@ -40,7 +40,8 @@ type incoming struct {
 	violationsJSON string
 
 	version, key    string // the version and its sort key; of unversioned objects given on storing
-	isFirst, isLast bool
+	facet           int64
+	isFirst, isLast int // innerVersion, soleEnd or facetEnd
 	outcome         outcome
 	hidden          bool // known, and the caller may not see what is held
 	message         string
@@ -96,7 +97,7 @@ func receiveAll(items []taxii.Item) (all, definitions, rest []*incoming) {
 
 // reset forgets what a transaction that was undone found out.
 func (in *incoming) reset() {
-	in.outcome, in.isFirst, in.isLast, in.hidden = refused, false, false, false
+	in.outcome, in.facet, in.isFirst, in.isLast, in.hidden = refused, 0, innerVersion, innerVersion, false
 	if !in.versioned {
 		in.version, in.key = "", ""
 	}

@@ -1,6 +1,9 @@
 package store
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/skjold-exchange/skjold/stix"
 )
 
@@ -28,7 +31,7 @@ func (w *logWriter) store(definitions, rest []*incoming) error {
 	}
 	for _, in := range definitions {
 		if in.outcome == stored && in.statesOnly() {
-			if err := learn(w.conn, in.object.ID, w.now); err != nil {
+			if err := learn(w.conn, w.collection.number, in.object.ID, w.now); err != nil {
 				return err
 			}
 		}
@@ -78,6 +81,11 @@ func (w *logWriter) append(list []*incoming) error {
 		first := objects[in.object.ID].fresh[in.norm]
 		in.version, in.key = first.version, first.key
 	}
+	for _, in := range fresh {
+		if in.facet, err = w.facet(in); err != nil {
+			return err
+		}
+	}
 	if err := w.rank(fresh, objects); err != nil {
 		return err
 	}
@@ -87,43 +95,73 @@ func (w *logWriter) append(list []*incoming) error {
 	return w.exhume(fresh, objects)
 }
 
-// rank finds out which versions are now the first and the last of their object, whatever the order of arrival.
+// rank finds out which versions are now the first and the last of their object in each facet, whatever the order of
+// arrival.
 func (w *logWriter) rank(fresh []*incoming, objects map[stix.Identifier]*held) error {
-	var notFirst, notLast [][]any
-	mixed := false
+	flags := flagUpdates{collection: w.collection.number}
 	for _, in := range fresh {
-		h := objects[in.object.ID]
-		if h.specVersion != "" && h.specVersion != in.spec {
-			mixed = true
-		}
-		h.specVersion = in.spec
-		if h.first == nil || in.key < h.first.key {
-			if h.first != nil && h.first.in != nil {
-				h.first.in.isFirst = false
-			} else if h.first != nil {
-				notFirst = append(notFirst, []any{w.collection.number, string(in.object.ID), h.first.key})
-			}
-			h.first, in.isFirst = &heldVersion{key: in.key, in: in}, true
-		}
-		if h.last == nil || in.key > h.last.key {
-			if h.last != nil && h.last.in != nil {
-				h.last.in.isLast = false
-			} else if h.last != nil {
-				notLast = append(notLast, []any{w.collection.number, string(in.object.ID), h.last.key})
-			}
-			h.last, in.isLast = &heldVersion{key: in.key, in: in}, true
-		}
+		notFirst, notLast := objects[in.object.ID].place(in)
+		flags.first(in.object.ID, notFirst, innerVersion)
+		flags.last(in.object.ID, notLast, innerVersion)
 	}
-	if mixed && !w.collection.mixed {
-		w.collection.mixed = true
-		if _, err := w.conn.Exec(`UPDATE collection SET mixed = 1 WHERE number = $1`, w.collection.number); err != nil {
-			return err
+	divided := make(map[int64]bool)
+	for _, in := range fresh {
+		h, end := objects[in.object.ID], soleEnd
+		if len(h.ends) > 1 {
+			end = facetEnd
 		}
+		for facet, e := range h.ends {
+			if end == facetEnd {
+				divided[facet] = true
+			}
+			if e.first.in != nil {
+				e.first.in.isFirst = end
+			} else if end == facetEnd && !h.divided {
+				flags.first(in.object.ID, e.first.key, end)
+			}
+			if e.last.in != nil {
+				e.last.in.isLast = end
+			} else if end == facetEnd && !h.divided {
+				flags.last(in.object.ID, e.last.key, end)
+			}
+		}
+		h.divided = end == facetEnd
 	}
-	if err := w.conn.ExecMany(`UPDATE entry SET is_first = 0 WHERE collection = $1 AND object = $2 AND version_key = $3`, notFirst); err != nil {
+	var facets [][]any
+	for _, n := range slices.Sorted(maps.Keys(divided)) {
+		facets = append(facets, []any{n})
+	}
+	if err := w.conn.ExecMany(`UPDATE facet SET divided = 1 WHERE number = $1 AND divided = 0`, facets); err != nil {
 		return err
 	}
-	return w.conn.ExecMany(`UPDATE entry SET is_last = 0 WHERE collection = $1 AND object = $2 AND version_key = $3`, notLast)
+	return flags.write(w.conn)
+}
+
+// flagUpdates are changes of the flags of stored versions.
+type flagUpdates struct {
+	collection    int64
+	firsts, lasts [][]any
+}
+
+// first sets is_first of a version; "" is none.
+func (u *flagUpdates) first(id stix.Identifier, key string, value int) {
+	if key != "" {
+		u.firsts = append(u.firsts, []any{u.collection, string(id), key, value})
+	}
+}
+
+// last sets is_last of a version; "" is none.
+func (u *flagUpdates) last(id stix.Identifier, key string, value int) {
+	if key != "" {
+		u.lasts = append(u.lasts, []any{u.collection, string(id), key, value})
+	}
+}
+
+func (u *flagUpdates) write(c conn) error {
+	if err := c.ExecMany(`UPDATE entry SET is_first = $4 WHERE collection = $1 AND object = $2 AND version_key = $3`, u.firsts); err != nil {
+		return err
+	}
+	return c.ExecMany(`UPDATE entry SET is_last = $4 WHERE collection = $1 AND object = $2 AND version_key = $3`, u.lasts)
 }
 
 // insert writes the entries at their places and keeps the counters.
@@ -131,13 +169,9 @@ func (w *logWriter) insert(fresh []*incoming, at block) error {
 	rows := make([][]any, len(fresh))
 	counts := make(map[int64][2]int64) // of a facet: entries added, the last date
 	for i, in := range fresh {
-		f, err := w.facet(in)
-		if err != nil {
-			return err
-		}
 		date := at.date + int64(i)
-		counts[f] = [2]int64{counts[f][0] + 1, date}
-		rows[i] = []any{at.seq + int64(i), w.collection.number, date, f, in.isFirst, in.isLast,
+		counts[in.facet] = [2]int64{counts[in.facet][0] + 1, date}
+		rows[i] = []any{at.seq + int64(i), w.collection.number, date, in.facet, in.isFirst, in.isLast,
 			string(in.object.ID), in.key, in.version, in.norm[:], in.object.Raw, in.violationsJSON}
 	}
 	err := w.conn.ExecMany(`INSERT INTO entry (seq, collection, date_added, facet, is_first, is_last, object, version_key, version, norm, raw, violations)
@@ -154,6 +188,7 @@ func (w *logWriter) insert(fresh []*incoming, at block) error {
 	return err
 }
 
+// facet returns the number of an object's facet in the collection.
 func (w *logWriter) facet(in *incoming) (int64, error) {
 	set, ok := w.sets[in.setKey]
 	if !ok {

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/skjold-exchange/skjold/stix"
 )
@@ -23,14 +24,6 @@ func internSet(c conn, set stix.MarkingSet) (int64, error) {
 	if err != nil || n != 0 {
 		return n, err
 	}
-	unknown := false
-	for _, marking := range set.Others {
-		known, err := number(c, `SELECT COUNT(*) FROM known_marking WHERE marking = $1`, string(marking))
-		if err != nil {
-			return 0, err
-		}
-		unknown = unknown || known == 0
-	}
 	content, err := json.Marshal(set)
 	if err != nil {
 		return 0, fmt.Errorf("marking set: %w", err)
@@ -38,7 +31,7 @@ func internSet(c conn, set stix.MarkingSet) (int64, error) {
 	if n, err = take(c, "marking_set", 1); err != nil {
 		return 0, err
 	}
-	if _, err := c.Exec(`INSERT INTO marking_set (number, name, content, unknown) VALUES ($1, $2, $3, $4)`, n, key, string(content), unknown); err != nil {
+	if _, err := c.Exec(`INSERT INTO marking_set (number, name, content) VALUES ($1, $2, $3)`, n, key, string(content)); err != nil {
 		return 0, err
 	}
 	for _, marking := range set.Others {
@@ -59,46 +52,38 @@ func internFacet(c conn, collection, set int64, typ, specVersion string) (int64,
 	if n, err = take(c, "facet", 1); err != nil {
 		return 0, err
 	}
-	_, err = c.Exec(`INSERT INTO facet (number, collection, marking_set, type, spec_version, entries, last_added) VALUES ($1, $2, $3, $4, $5, 0, 0)`,
-		n, collection, set, typ, specVersion)
+	unknown, err := number(c, `SELECT COUNT(*) FROM marking_set_member b WHERE b.marking_set = $2
+		AND NOT EXISTS (SELECT 1 FROM known_marking k WHERE k.collection = $1 AND k.marking = b.marking)`, collection, set)
+	if err != nil {
+		return 0, err
+	}
+	_, err = c.Exec(`INSERT INTO facet (number, collection, marking_set, type, spec_version, unknown, divided, entries, last_added)
+		VALUES ($1, $2, $3, $4, $5, $6, 0, 0, 0)`, n, collection, set, typ, specVersion, unknown > 0)
 	return n, err
 }
 
-// learn notes that the node holds the meaning of a marking. Entries that nobody was served because of it become
-// servable: they move to the end of their collection's log, so that cursors that have passed them get them still.
-func learn(c conn, marking stix.Identifier, now int64) error {
-	added, err := c.Exec(`INSERT INTO known_marking (marking, since) VALUES ($1, $2) ON CONFLICT (marking) DO NOTHING`, string(marking), now)
+// learn notes that a collection holds the meaning of a marking. It makes the marking known there and nowhere else:
+// whoever may write to one collection decides nothing about the objects of another. Entries that nobody was served because
+// of the marking become servable: they move to the end of the log, so that cursors that have passed them get them still.
+func learn(c conn, collection int64, marking stix.Identifier, now int64) error {
+	added, err := c.Exec(`INSERT INTO known_marking (collection, marking, since) VALUES ($1, $2, $3)
+		ON CONFLICT (collection, marking) DO NOTHING`, collection, string(marking), now)
 	if err != nil || added == 0 {
 		return err
 	}
 	var understood []int64
-	err = c.Query(`SELECT m.number FROM marking_set_member b JOIN marking_set m ON m.number = b.marking_set
-		WHERE b.marking = $1 AND m.unknown = 1 AND NOT EXISTS (
-			SELECT 1 FROM marking_set_member o WHERE o.marking_set = m.number
-			AND NOT EXISTS (SELECT 1 FROM known_marking k WHERE k.marking = o.marking))`,
-		[]any{string(marking)}, func(r row) error { understood = append(understood, r.Int(0)); return nil })
-	if err != nil {
+	err = c.Query(`SELECT f.number FROM marking_set_member b JOIN facet f ON f.marking_set = b.marking_set
+		WHERE b.marking = $2 AND f.collection = $1 AND f.unknown = 1 AND NOT EXISTS (
+			SELECT 1 FROM marking_set_member o WHERE o.marking_set = f.marking_set
+			AND NOT EXISTS (SELECT 1 FROM known_marking k WHERE k.collection = $1 AND k.marking = o.marking))`,
+		[]any{collection, string(marking)}, func(r row) error { understood = append(understood, r.Int(0)); return nil })
+	if err != nil || len(understood) == 0 {
 		return err
 	}
-	facets := make(map[int64][]int64) // by collection
-	for _, set := range understood {
-		if _, err := c.Exec(`UPDATE marking_set SET unknown = 0 WHERE number = $1`, set); err != nil {
-			return err
-		}
-		err := c.Query(`SELECT collection, number FROM facet WHERE marking_set = $1 AND entries > 0`, []any{set}, func(r row) error {
-			facets[r.Int(0)] = append(facets[r.Int(0)], r.Int(1))
-			return nil
-		})
-		if err != nil {
-			return err
-		}
+	if _, err := c.Exec(`UPDATE facet SET unknown = 0 WHERE number IN (` + integers(understood) + `)`); err != nil {
+		return err
 	}
-	for collection, list := range facets {
-		if err := moveToEnd(c, collection, list, now); err != nil {
-			return err
-		}
-	}
-	return nil
+	return moveToEnd(c, collection, understood, now)
 }
 
 // moveToEnd gives the entries of some facets of a collection new dates after all others, in their old order.
@@ -145,4 +130,35 @@ func reserve(c conn, collection int64, n int, now int64) (block, error) {
 	}
 	seq, err := take(c, "entry", n)
 	return block{seq: seq, date: last - int64(n) + 1}, err
+}
+
+// relearn notes what each collection knows of markings, from the definitions that it holds: until schema version 3 a
+// definition counted for the whole node.
+func relearn(c conn, now time.Time) error {
+	type definition struct {
+		collection int64
+		marking    string
+	}
+	var known []definition
+	err := c.Query(`SELECT e.collection, e.object, e.raw FROM entry e JOIN facet f ON f.number = e.facet
+		WHERE f.type = 'marking-definition' AND e.violations = '' ORDER BY e.seq`, nil, func(r row) error {
+		o, err := stix.Parse(r.Bytes(2), stix.DefaultLimits())
+		if err == nil && o.DefinitionType == statementDefinition {
+			known = append(known, definition{r.Int(0), r.Text(1)})
+		}
+		return nil // what can't be read defines nothing
+	})
+	if err != nil {
+		return err
+	}
+	for _, k := range known {
+		_, err := c.Exec(`INSERT INTO known_marking (collection, marking, since) VALUES ($1, $2, $3) ON CONFLICT (collection, marking) DO NOTHING`,
+			k.collection, k.marking, now.UnixMicro())
+		if err != nil {
+			return err
+		}
+	}
+	_, err = c.Exec(`UPDATE facet SET unknown = 1 WHERE EXISTS (SELECT 1 FROM marking_set_member b WHERE b.marking_set = facet.marking_set
+		AND NOT EXISTS (SELECT 1 FROM known_marking k WHERE k.collection = facet.collection AND k.marking = b.marking))`)
+	return err
 }

@@ -17,6 +17,12 @@ var migrationFiles embed.FS
 type migration struct {
 	number int
 	sql    string
+	then   func(c conn, now time.Time) error // what SQL can't say, nil for nothing
+}
+
+// continuations are what steps do after their SQL, by number.
+var continuations = map[int]func(c conn, now time.Time) error{
+	3: relearn,
 }
 
 func migrations() ([]migration, error) {
@@ -35,7 +41,7 @@ func migrations() ([]migration, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, migration{number: n, sql: string(text)})
+		list = append(list, migration{number: n, sql: string(text), then: continuations[n]})
 	}
 	return list, nil
 }
@@ -92,6 +98,11 @@ func (m migration) apply(c conn, dialect func(string) string, now time.Time) err
 	}
 	if err := c.Script(dialect(m.sql)); err != nil {
 		return fmt.Errorf("migration %d: %w", m.number, err)
+	}
+	if m.then != nil {
+		if err := m.then(c, now); err != nil {
+			return fmt.Errorf("migration %d: %w", m.number, err)
+		}
 	}
 	_, err = c.Exec(`INSERT INTO schema_version (number, applied) VALUES ($1, $2)`, m.number, now.UnixMicro())
 	return err

@@ -2,7 +2,10 @@ package store
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -14,43 +17,117 @@ import (
 func TestPlans(t *testing.T) {
 	s := openDir(t, t.TempDir())
 	col := collection{number: 1, Collection: taxii.Collection{Objects: 1000}}
-	const sort = "USE TEMP B-TREE FOR ORDER BY" // of the versions of the objects named
-	green, amber := facet{number: 1, setNumber: 1, set: stix.MarkingSet{TLP: stix.TLPGreen}, entries: 900, last: 10}, facet{number: 2, setNumber: 2, set: stix.MarkingSet{TLP: stix.TLPAmber}, entries: 100, last: 10}
-	sees := func(l stix.TLP) func(stix.MarkingSet, bool) bool {
-		return func(m stix.MarkingSet, _ bool) bool { return m.TLP == l }
+	const (
+		sort   = "USE TEMP B-TREE FOR ORDER BY" // of the versions of the objects named
+		last   = "SEARCH e USING INDEX entry_last (collection=? AND date_added>? AND date_added<?)"
+		log    = "SEARCH e USING INDEX entry_log (collection=? AND date_added>? AND date_added<?)"
+		object = "SEARCH e USING INDEX entry_object (collection=? AND object=?)"
+		place  = "SEARCH e USING INTEGER PRIMARY KEY (rowid=?)"
+	)
+	facetOf := func(n int64, level stix.TLP, spec string, entries int64, divided bool) facet {
+		return facet{number: n, setNumber: n, set: stix.MarkingSet{TLP: level}, specVersion: spec, entries: entries, last: 10, divided: divided}
 	}
+	plain := []facet{facetOf(1, stix.TLPGreen, "2.1", 900, false), facetOf(2, stix.TLPAmber, "2.1", 100, false)}
+	dividedBy := func(spec string) []facet {
+		return []facet{facetOf(1, stix.TLPGreen, "2.1", 400, true), facetOf(2, stix.TLPAmber, spec, 300, true), facetOf(3, stix.TLPRed, "2.1", 100, true)}
+	}
+	sees := func(levels ...stix.TLP) func(stix.MarkingSet, bool) bool {
+		return func(m stix.MarkingSet, _ bool) bool { return slices.Contains(levels, m.TLP) }
+	}
+	exact := func(n int) (m taxii.VersionMatch) {
+		for i := range n {
+			m.Exact = append(m.Exact, stix.TimestampOf(time.Unix(int64(i), 0)))
+		}
+		return m
+	}
+	notRed := sees(stix.TLPGreen, stix.TLPAmber)
 	for _, c := range []struct {
-		name  string
-		query taxii.Query
-		want  []string
+		name   string
+		query  taxii.Query
+		facets []facet
+		want   []string // the first steps
+		reads  []string // the others' indexes
 	}{
-		{"last versions of everything", taxii.Query{}, []string{"SEARCH e USING INDEX entry_last (collection=? AND date_added>? AND date_added<?)"}},
-		{"all versions of everything", taxii.Query{Version: taxii.VersionMatch{All: true}}, []string{"SEARCH e USING INDEX entry_log (collection=? AND date_added>? AND date_added<?)"}},
-		{"first versions of everything", taxii.Query{Version: taxii.VersionMatch{First: true}}, []string{"SEARCH e USING INDEX entry_log (collection=? AND date_added>? AND date_added<?)"}},
-		{"one of few facets", taxii.Query{Visible: sees(stix.TLPAmber)}, []string{
-			"SEARCH e USING INTEGER PRIMARY KEY (rowid=?)", "LIST SUBQUERY 4", "CO-ROUTINE s0",
-			"SEARCH r USING COVERING INDEX entry_facet (facet=? AND is_last=? AND date_added>?)", "SCAN s0", "CREATE BLOOM FILTER"}},
-		{"an object", taxii.Query{IDs: []stix.Identifier{"a"}}, []string{"SEARCH e USING INDEX entry_object (collection=? AND object=?)", sort}},
-		{"objects, all versions", taxii.Query{IDs: []stix.Identifier{"a", "b"}, Version: taxii.VersionMatch{All: true}}, []string{"SEARCH e USING INDEX entry_object (collection=? AND object=?)", sort}},
+		{"last versions of everything", taxii.Query{}, plain, []string{last}, nil},
+		{"all versions of everything", taxii.Query{Version: taxii.VersionMatch{All: true}}, plain, []string{log}, nil},
+		{"first versions of everything", taxii.Query{Version: taxii.VersionMatch{First: true}}, plain, []string{log}, nil},
+		{"one of few facets", taxii.Query{Visible: sees(stix.TLPAmber)}, plain, []string{place, "LIST SUBQUERY 4", "CO-ROUTINE s0",
+			"SEARCH e USING COVERING INDEX entry_facet (facet=? AND is_last=? AND date_added>?)", "SCAN s0", "CREATE BLOOM FILTER"}, nil},
+		{"an object", taxii.Query{IDs: []stix.Identifier{"a"}}, plain, []string{object, sort}, nil},
+		{"objects, all versions", taxii.Query{IDs: []stix.Identifier{"a", "b"}, Version: taxii.VersionMatch{All: true}}, plain, []string{object, sort}, nil},
+		{"a version", taxii.Query{Version: exact(1)}, plain, []string{place},
+			[]string{"SEARCH e USING COVERING INDEX entry_version (collection=? AND version_key=? AND date_added>? AND date_added<?)"}},
+		{"very many versions", taxii.Query{Version: exact(100)}, plain, []string{"SEARCH e USING INDEX entry_version (collection=? AND version_key=?)", sort}, nil},
+		{"last versions, divided", taxii.Query{Visible: notRed}, dividedBy("2.1"), []string{last},
+			[]string{"SEARCH o USING COVERING INDEX entry_last_of_facet (collection=? AND object=? AND version_key>?)"}},
+		{"last versions, divided, of one facet", taxii.Query{Visible: sees(stix.TLPRed)}, dividedBy("2.1"), []string{place}, []string{
+			"SEARCH e USING COVERING INDEX entry_facet (facet=? AND is_last=? AND date_added>?)"}},
+		{"first versions, divided", taxii.Query{Visible: notRed, Version: taxii.VersionMatch{First: true}}, dividedBy("2.1"), []string{log},
+			[]string{"SEARCH o USING COVERING INDEX entry_first_of_facet (collection=? AND object=? AND version_key<?)"}},
+		{"last versions of the newest specification, divided", taxii.Query{Visible: notRed}, dividedBy("2.0"), []string{last},
+			[]string{"SEARCH o USING COVERING INDEX entry_last_of_facet (collection=? AND object=?)"}},
+		{"all versions of the newest specification, divided", taxii.Query{Visible: notRed, Version: taxii.VersionMatch{All: true}}, dividedBy("2.0"), []string{log},
+			[]string{"SEARCH o USING COVERING INDEX entry_last_of_facet (collection=? AND object=?)"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.query.Limit, c.query.Bytes = 10, true
-			plan, ok := newPagePlan(col, c.query, []facet{green, amber})
+			plan, ok := newPagePlan(col, c.query, c.facets)
 			if !ok {
 				t.Fatal("no plan")
 			}
 			sql := plan.sql()
-			var steps []string
-			err := s.engine.Read(t.Context(), func(db conn) error {
-				return db.Query(`EXPLAIN QUERY PLAN `+sql, plan.args, func(r row) error { steps = append(steps, r.Text(3)); return nil })
-			})
-			if err != nil {
-				t.Fatal(err)
+			steps := explain(t, s, sql, plan.args)
+			if len(steps) < len(c.want) {
+				t.Fatalf("plan of %s: %q, want %q first", sql, steps, c.want)
 			}
-			if diff := cmp.Diff(c.want, steps); diff != "" {
+			if diff := cmp.Diff(c.want, steps[:len(c.want)]); diff != "" {
 				t.Errorf("plan of %s (-want +got):\n%s", sql, diff)
 			}
+			for _, index := range c.reads {
+				if !slices.Contains(steps, index) {
+					t.Errorf("plan of %s does not %s: %q", sql, index, steps)
+				}
+			}
+			if c.reads == nil && len(steps) != len(c.want) {
+				t.Errorf("plan of %s has steps beyond those wanted: %q", sql, steps)
+			}
+			for _, step := range steps {
+				if strings.Contains(step, "SCAN") && !strings.HasPrefix(step, "SCAN s") && !strings.HasPrefix(step, "SCAN u") && !strings.HasPrefix(step, "SCAN p") {
+					t.Errorf("plan of %s reads a whole table: %s", sql, step)
+				}
+			}
 		})
+	}
+}
+
+func explain(t *testing.T, s *Store, sql string, args []any) []string {
+	t.Helper()
+	var steps []string
+	err := s.engine.Read(t.Context(), func(db conn) error {
+		return db.Query(`EXPLAIN QUERY PLAN `+sql, args, func(r row) error { steps = append(steps, r.Text(3)); return nil })
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return steps
+}
+
+// TestAccountPlans holds that who a request comes from is found without passing over other accounts.
+func TestAccountPlans(t *testing.T) {
+	s := openDir(t, t.TempDir())
+	for name, c := range map[string]struct {
+		sql  string
+		args []any
+	}{
+		"the holder of a key":      {keyHolder, []any{[]byte("x")}},
+		"the rights of an account": {oneRights, []any{1}},
+		"what is pinned of a peer": {onePeer, []any{"peer", "x"}},
+	} {
+		for _, step := range explain(t, s, c.sql, c.args) {
+			if !strings.HasPrefix(step, "SEARCH ") {
+				t.Errorf("%s: %s", name, step)
+			}
+		}
 	}
 }
 
@@ -65,13 +142,7 @@ func TestViolationPlans(t *testing.T) {
 		{violationsSQL, []any{1, 0, 10}, "SEARCH entry USING INDEX entry_violations (collection=? AND date_added>?)"},
 		{violationCountSQL, []any{1}, "SEARCH entry USING INDEX entry_violations (collection=?)"},
 	} {
-		var steps []string
-		err := s.engine.Read(t.Context(), func(db conn) error {
-			return db.Query(`EXPLAIN QUERY PLAN `+c.sql, c.args, func(r row) error { steps = append(steps, r.Text(3)); return nil })
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		steps := explain(t, s, c.sql, c.args)
 		if diff := cmp.Diff([]string{c.want}, steps); diff != "" {
 			t.Errorf("plan of %s (-want +got):\n%s", c.sql, diff)
 		}

@@ -54,24 +54,34 @@ type pagePlan struct {
 	query      taxii.Query
 	facets     map[int64]facet // the wanted ones that may have entries after the position
 	others     []int64         // the others of those
+	divided    divided
 	until      taxii.DateAdded // no wanted entry is later
 	args       []any
 }
 
-// newPagePlan decides about every facet; false if nothing can be found.
+// newPagePlan decides about every facet that has entries after the position or is divided; false if nothing can be found.
 func newPagePlan(col collection, q taxii.Query, facets []facet) (*pagePlan, bool) {
 	p := &pagePlan{collection: col, query: q, facets: make(map[int64]facet)}
 	visible := make(map[int64]bool) // by marking set: the policy is asked once for each
+	newest := ""
 	for _, f := range facets {
 		see, asked := visible[f.setNumber]
 		if !asked {
 			see = q.Visible == nil || q.Visible(f.set, f.unknown)
 			visible[f.setNumber] = see
 		}
-		if see && wants(q.Types, f.typ) && wants(q.SpecVersions, f.specVersion) {
+		see = see && wants(q.SpecVersions, f.specVersion)
+		p.divided.add(f, see)
+		if f.divided && see && len(q.SpecVersions) == 0 {
+			p.divided.mixed = p.divided.mixed || newest != "" && newest != f.specVersion
+			newest = f.specVersion
+		}
+		switch {
+		case f.last <= q.After:
+		case see && wants(q.Types, f.typ):
 			p.facets[f.number] = f
 			p.until = max(p.until, f.last)
-		} else {
+		default:
 			p.others = append(p.others, f.number)
 		}
 	}
@@ -111,14 +121,15 @@ func (p *pagePlan) run(c conn, page *taxii.Page) error {
 }
 
 // sql writes the statement. Its shape decides the plan, since neither engine may guess: an index range on the log for
-// all or most facets, a range per facet for a few, the object's versions where objects are named.
+// all or most facets, a range per facet for a few or per version for exact ones, the object's versions where objects are
+// named.
 func (p *pagePlan) sql() string {
 	columns := `e.date_added, e.facet, e.object, e.version`
 	if p.query.Bytes {
 		columns += `, e.raw`
 	}
-	if p.byFacet() {
-		return `SELECT ` + columns + ` FROM entry e WHERE e.seq IN (` + p.merged() + `) ORDER BY e.seq`
+	if ranges := p.ranges(); len(ranges) > 0 {
+		return `SELECT ` + columns + ` FROM entry e WHERE e.seq IN (` + p.merged(ranges) + `) ORDER BY e.seq`
 	}
 	order := `e.date_added`
 	conditions := []string{
@@ -126,15 +137,17 @@ func (p *pagePlan) sql() string {
 		`e.date_added > ` + p.arg(int64(p.query.After)),
 		`e.date_added <= ` + p.arg(int64(p.until)),
 	}
-	if len(p.query.IDs) > 0 {
+	if len(p.query.IDs) > 0 || p.exactOnly() {
 		// The unary plus keeps the log's index out, so that only the versions of the objects named are read.
 		order = `+` + order
 		conditions[1] = `+` + conditions[1]
 		conditions[2] = `+` + conditions[2]
+	}
+	if len(p.query.IDs) > 0 {
 		conditions = append(conditions, `e.object IN (`+p.list(texts(p.query.IDs))+`)`)
 	}
-	conditions = append(conditions, p.facetCondition("e")...)
-	conditions = append(conditions, p.versionCondition("e")...)
+	conditions = append(conditions, p.facetCondition()...)
+	conditions = append(conditions, p.versionCondition()...)
 	return `SELECT ` + columns + ` FROM entry e WHERE ` + strings.Join(conditions, " AND ") +
 		` ORDER BY ` + order + ` LIMIT ` + p.arg(p.query.Limit+1)
 }
@@ -147,15 +160,16 @@ func (p *pagePlan) list(values []string) string {
 	return strings.Join(marks, ", ")
 }
 
-// facetCondition is the shorter of IN and NOT IN. The unary plus keeps the facet's index out, which would need a sort.
-func (p *pagePlan) facetCondition(e string) []string {
+// facetCondition is the shorter of IN and NOT IN, for an entry called e. The unary plus keeps the facet's index out, which
+// would need a sort.
+func (p *pagePlan) facetCondition() []string {
 	if len(p.others) == 0 {
 		return nil
 	}
 	if len(p.others) < len(p.facets) {
-		return []string{`+` + e + `.facet NOT IN (` + integers(sorted(p.others)) + `)`}
+		return []string{`+e.facet NOT IN (` + integers(sorted(p.others)) + `)`}
 	}
-	return []string{`+` + e + `.facet IN (` + integers(p.wanted()) + `)`}
+	return []string{`+e.facet IN (` + integers(p.wanted()) + `)`}
 }
 
 func (p *pagePlan) wanted() []int64 {
@@ -171,10 +185,24 @@ func sorted(list []int64) []int64 {
 	return list
 }
 
+// ranges are the index ranges to merge into a page: one for each exact version, or a few for each facet; none where
+// another plan is better.
+func (p *pagePlan) ranges() []string {
+	switch {
+	case len(p.query.IDs) > 0:
+		return nil
+	case p.exactOnly():
+		return p.versionRanges()
+	case p.byFacet():
+		return p.facetRanges()
+	}
+	return nil
+}
+
 // byFacet tells whether a range per facet costs less than passing over the entries of the others: each range may give
 // a whole page to the merge, and the log as many entries per wanted one as their share says.
 func (p *pagePlan) byFacet() bool {
-	if len(p.query.IDs) > 0 || len(p.others) == 0 || len(p.facets) > maxStreams || p.collection.mixed {
+	if len(p.others) == 0 || len(p.facets) > maxStreams {
 		return false
 	}
 	var wanted int64
@@ -184,91 +212,65 @@ func (p *pagePlan) byFacet() bool {
 	return wanted*int64(len(p.facets)) <= p.collection.Objects
 }
 
-// merged selects the places of the page's entries from a range of each facet.
-func (p *pagePlan) merged() string {
-	after, limit := p.arg(int64(p.query.After)), p.arg(p.query.Limit+1)
-	last, version := []int{1}, ""
-	if v := p.query.Version; v.All || v.First || len(v.Exact) > 0 {
-		last = []int{0, 1}
-		for _, condition := range p.versionCondition("r") {
-			version += ` AND ` + condition
-		}
+// facetRanges are conditions for an entry called e, a range of the facets' index each.
+func (p *pagePlan) facetRanges() []string {
+	after := ` AND e.date_added > ` + p.arg(int64(p.query.After))
+	version := and(p.versionCondition())
+	if p.lastOnly() {
+		version = "" // said by is_last
 	}
 	var ranges []string
 	for _, n := range p.wanted() {
-		for _, isLast := range last {
-			ranges = append(ranges, fmt.Sprintf(`SELECT * FROM (SELECT r.seq, r.date_added FROM entry r
-				WHERE r.facet = %d AND r.is_last = %d AND r.date_added > %s%s
-				ORDER BY r.date_added LIMIT %s) s%d`,
-				n, isLast, after, version, limit, len(ranges)))
+		add := func(isLast int, more string) {
+			ranges = append(ranges, fmt.Sprintf(`e.facet = %d AND e.is_last = %d%s%s`, n, isLast, after, more))
 		}
+		if !p.lastOnly() {
+			add(innerVersion, version)
+		}
+		add(soleEnd, version)
+		if !p.facets[n].divided {
+			continue
+		}
+		if p.lastOnly() && len(p.divided.counted) > 1 {
+			add(facetEnd, ` AND NOT `+p.divided.outdone("is_last", ">"))
+		} else {
+			add(facetEnd, version)
+		}
+	}
+	return ranges
+}
+
+// versionRanges are conditions for an entry called e, a range of the versions' index each; none for too many versions.
+func (p *pagePlan) versionRanges() []string {
+	keys := sortKeys(p.query.Version.Exact)
+	if len(keys) > maxStreams {
+		return nil
+	}
+	rest := fmt.Sprintf(` AND e.date_added > %s AND e.date_added <= %s%s%s`, p.arg(int64(p.query.After)), p.arg(int64(p.until)),
+		and(p.facetCondition()), and(p.divided.isNewest()))
+	collection := p.arg(p.collection.number)
+	ranges := make([]string, len(keys))
+	for i, key := range keys {
+		ranges[i] = `e.collection = ` + collection + ` AND e.version_key = ` + p.arg(key) + rest
+	}
+	return ranges
+}
+
+// and continues a condition with others.
+func and(conditions []string) string {
+	if len(conditions) == 0 {
+		return ""
+	}
+	return ` AND ` + strings.Join(conditions, ` AND `)
+}
+
+// merged selects the places of the page's entries from ranges of an index that are each in the order of date_added.
+func (p *pagePlan) merged(ranges []string) string {
+	limit := p.arg(p.query.Limit + 1)
+	for i, condition := range ranges {
+		ranges[i] = fmt.Sprintf(`SELECT * FROM (SELECT e.seq, e.date_added FROM entry e WHERE %s ORDER BY e.date_added LIMIT %s) s%d`, condition, limit, i)
 	}
 	return `SELECT seq FROM (SELECT seq, date_added FROM (` + strings.Join(ranges, ` UNION ALL `) + `) u ORDER BY date_added LIMIT ` + limit + `) p`
-}
-
-// versionCondition is match[version], for an entry called e.
-func (p *pagePlan) versionCondition(e string) []string {
-	v := p.query.Version
-	var any []string
-	if p.collection.mixed {
-		return p.mixedCondition(e)
-	}
-	switch {
-	case v.All:
-		return nil
-	case !v.First && !v.Last && len(v.Exact) == 0:
-		return []string{e + `.is_last = 1`}
-	}
-	if v.First {
-		any = append(any, e+`.is_first = 1`)
-	}
-	if v.Last {
-		any = append(any, e+`.is_last = 1`)
-	}
-	if len(v.Exact) > 0 {
-		any = append(any, e+`.version_key IN (`+p.list(sortKeys(v.Exact))+`)`)
-	}
-	if len(any) == 1 {
-		return any
-	}
-	return []string{`(` + strings.Join(any, ` OR `) + `)`}
-}
-
-// mixedCondition is match[version] and match[spec_version] where objects of one id may be of different specification
-// versions: first and last are then among the versions of the wanted specification, which is the newest one held of the
-// object where none is named.
-func (p *pagePlan) mixedCondition(e string) []string {
-	specOf := func(entry string) string {
-		return `(SELECT f.spec_version FROM facet f WHERE f.number = ` + entry + `.facet)`
-	}
-	newest := `(SELECT MAX(f.spec_version) FROM entry n JOIN facet f ON f.number = n.facet
-		WHERE n.collection = ` + e + `.collection AND n.object = ` + e + `.object)`
-	eligible := func(entry string) string {
-		if len(p.query.SpecVersions) > 0 {
-			return specOf(entry) + ` IN (` + p.list(p.query.SpecVersions) + `)`
-		}
-		return specOf(entry) + ` = ` + newest
-	}
-	none := func(order string) string {
-		return `NOT EXISTS (SELECT 1 FROM entry o WHERE o.collection = ` + e + `.collection AND o.object = ` + e + `.object
-			AND o.version_key ` + order + ` ` + e + `.version_key AND ` + eligible("o") + `)`
-	}
-	conditions := []string{eligible(e)}
-	v := p.query.Version
-	if v.All {
-		return conditions
-	}
-	var any []string
-	if v.First {
-		any = append(any, none("<"))
-	}
-	if v.Last || !v.First && len(v.Exact) == 0 {
-		any = append(any, none(">"))
-	}
-	if len(v.Exact) > 0 {
-		any = append(any, e+`.version_key IN (`+p.list(sortKeys(v.Exact))+`)`)
-	}
-	return append(conditions, `(`+strings.Join(any, ` OR `)+`)`)
 }
 
 func texts(ids []stix.Identifier) []string {
@@ -277,12 +279,4 @@ func texts(ids []stix.Identifier) []string {
 		list[i] = string(id)
 	}
 	return list
-}
-
-func sortKeys(list []stix.Timestamp) []string {
-	keys := make([]string, len(list))
-	for i, t := range list {
-		keys[i] = t.SortKey()
-	}
-	return keys
 }

@@ -35,7 +35,7 @@ func (s *Store) Add(ctx context.Context, sub taxii.Submission) (taxii.Status, er
 		if err := w.store(definitions, rest); err != nil {
 			return err
 		}
-		if err := hideHeld(c, sub.Visible, all); err != nil {
+		if err := hideHeld(c, col.number, sub.Visible, all); err != nil {
 			return err
 		}
 		status = newStatus(sub, all, w.now)
@@ -50,7 +50,7 @@ func (s *Store) Add(ctx context.Context, sub taxii.Submission) (taxii.Status, er
 
 // hideHeld marks what is already held and not for the caller to see. The held copy has the same content, and so the same
 // marking set, as the one that came.
-func hideHeld(c conn, visible func(stix.MarkingSet, bool) bool, all []*incoming) error {
+func hideHeld(c conn, collection int64, visible func(stix.MarkingSet, bool) bool, all []*incoming) error {
 	if visible == nil {
 		return nil
 	}
@@ -62,7 +62,8 @@ func hideHeld(c conn, visible func(stix.MarkingSet, bool) bool, all []*incoming)
 		hide, asked := hidden[in.setKey]
 		if !asked {
 			unknown := true
-			_, err := one(c, `SELECT unknown FROM marking_set WHERE name = $1`, []any{in.setKey}, func(r row) error {
+			_, err := one(c, `SELECT f.unknown FROM marking_set m JOIN facet f ON f.marking_set = m.number
+				WHERE m.name = $1 AND f.collection = $2 LIMIT 1`, []any{in.setKey, collection}, func(r row) error {
 				unknown = r.Int(0) != 0
 				return nil
 			})

@@ -15,13 +15,14 @@ var invariants = []struct{ rule, sql string }{
 			SELECT c.title AS title, e.object AS object, e.seq AS seq,
 				LAG(e.seq) OVER (PARTITION BY e.collection ORDER BY e.date_added) AS before
 			FROM entry e JOIN collection c ON c.number = e.collection) o WHERE o.before >= o.seq`},
-	{"an entry is marked first and last exactly if it is",
+	{"an entry is marked first and last in its facet exactly if it is",
 		`SELECT c.title || ': ' || v.object FROM (
 			SELECT e.collection AS collection, e.object AS object, e.is_first AS is_first, e.is_last AS is_last,
-				ROW_NUMBER() OVER (PARTITION BY e.collection, e.object ORDER BY e.version_key) AS low,
-				ROW_NUMBER() OVER (PARTITION BY e.collection, e.object ORDER BY e.version_key DESC) AS high
+				ROW_NUMBER() OVER (PARTITION BY e.collection, e.object, e.facet ORDER BY e.version_key) AS low,
+				ROW_NUMBER() OVER (PARTITION BY e.collection, e.object, e.facet ORDER BY e.version_key DESC) AS high,
+				CASE WHEN MIN(e.facet) OVER (PARTITION BY e.collection, e.object) = MAX(e.facet) OVER (PARTITION BY e.collection, e.object) THEN 1 ELSE 2 END AS mark
 			FROM entry e) v JOIN collection c ON c.number = v.collection
-		 WHERE v.is_first <> CASE WHEN v.low = 1 THEN 1 ELSE 0 END OR v.is_last <> CASE WHEN v.high = 1 THEN 1 ELSE 0 END`},
+		 WHERE v.is_first <> CASE WHEN v.low = 1 THEN v.mark ELSE 0 END OR v.is_last <> CASE WHEN v.high = 1 THEN v.mark ELSE 0 END`},
 	{"a collection counts its entries",
 		`SELECT c.title FROM collection c WHERE c.objects <> (SELECT COUNT(*) FROM entry e WHERE e.collection = c.number)`},
 	{"a facet counts its entries",
@@ -32,13 +33,13 @@ var invariants = []struct{ rule, sql string }{
 		 WHERE e.date_added > f.last_added OR f.collection <> e.collection`},
 	{"an entry has the object type of its facet",
 		`SELECT e.object FROM entry e JOIN facet f ON f.number = e.facet WHERE e.object NOT LIKE f.type || '--%'`},
-	{"a marking set is unknown exactly if it has a marking that is not known",
-		`SELECT m.name FROM marking_set m WHERE m.unknown <> CASE WHEN EXISTS (
-			SELECT 1 FROM marking_set_member b WHERE b.marking_set = m.number
-			AND NOT EXISTS (SELECT 1 FROM known_marking k WHERE k.marking = b.marking)) THEN 1 ELSE 0 END`},
-	{"objects of several specification versions are noted",
+	{"a facet is unknown exactly if it has a marking that is not known in its collection",
+		`SELECT c.title || ': ' || f.type FROM facet f JOIN collection c ON c.number = f.collection WHERE f.unknown <> CASE WHEN EXISTS (
+			SELECT 1 FROM marking_set_member b WHERE b.marking_set = f.marking_set
+			AND NOT EXISTS (SELECT 1 FROM known_marking k WHERE k.collection = f.collection AND k.marking = b.marking)) THEN 1 ELSE 0 END`},
+	{"facets that share an object are noted",
 		`SELECT c.title || ': ' || e.object FROM entry e JOIN facet f ON f.number = e.facet JOIN collection c ON c.number = e.collection
-		 WHERE c.mixed = 0 GROUP BY c.title, e.collection, e.object HAVING MIN(f.spec_version) <> MAX(f.spec_version)`},
+		 WHERE f.divided = 0 AND (e.is_first = 2 OR e.is_last = 2)`},
 	{"nothing that is held has a tombstone",
 		`SELECT c.title || ': ' || t.object FROM tombstone t JOIN collection c ON c.number = t.collection
 		 WHERE EXISTS (SELECT 1 FROM entry e WHERE e.collection = t.collection AND e.object = t.object AND e.version_key = t.version_key)`},

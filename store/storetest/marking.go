@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -14,6 +15,7 @@ var markingTests = []testCase{
 	{"the policy is asked once per marking set in use", testAskedOnce},
 	{"a marking without a definition is unknown", testUnknown},
 	{"a late definition moves what it makes servable to the end", testLateDefinition},
+	{"a definition in another collection makes nothing servable", testForeignDefinition},
 	{"definitions come before what they mark", testDefinitionsFirst},
 	{"entries are counted by level", testLevelCounts},
 }
@@ -59,7 +61,7 @@ func testUnknown(t *testing.T, f *Fixture) {
 }
 
 func testLateDefinition(t *testing.T, f *Fixture) {
-	c, elsewhere := f.collection(t, "Late"), f.collection(t, "Elsewhere")
+	c := f.collection(t, "Late")
 	a, b := id("marking-definition", 1), id("marking-definition", 2)
 	f.add(t, c,
 		object{n: 1, marks: []stix.Identifier{a}}.make(),
@@ -73,27 +75,66 @@ func testLateDefinition(t *testing.T, f *Fixture) {
 		t.Fatalf("before (-want +got):\n%s", diff)
 	}
 	all.After = first.Collection.Last // a cursor that has passed everything
-	f.add(t, elsewhere, statement(1)) // in another collection
+	f.add(t, c, statement(1))
 	moved := f.page(t, all)
-	want := []string{"indicator-001 2026-01-01T00:00:00.000Z", "malware-004 2026-01-01T00:00:00.000Z", "indicator-001 2026-01-02T00:00:00.000Z"}
+	want := []string{"marking-definition-001 2025-12-01T00:00:00.000Z", "indicator-001 2026-01-01T00:00:00.000Z", "malware-004 2026-01-01T00:00:00.000Z", "indicator-001 2026-01-02T00:00:00.000Z"}
 	if diff := cmp.Diff(want, names(moved.Entries)); diff != "" {
 		t.Errorf("after the first definition (-want +got):\n%s", diff)
 	}
 	all.After = moved.Collection.Last
-	f.add(t, elsewhere, statement(1)) // again: nothing moves twice
+	f.add(t, c, statement(1), laterStatement(1)) // again: nothing moves twice
 	f.add(t, c, object{n: 5, marks: []stix.Identifier{b}}.make(), statement(2), object{n: 6}.make())
-	want = []string{"marking-definition-002 2025-12-01T00:00:00.000Z", "indicator-003 2026-01-01T00:00:00.000Z", "indicator-005 2026-01-01T00:00:00.000Z", "indicator-006 2026-01-01T00:00:00.000Z"}
+	want = []string{"marking-definition-001 2025-12-02T00:00:00.000Z", "marking-definition-002 2025-12-01T00:00:00.000Z", "indicator-003 2026-01-01T00:00:00.000Z", "indicator-005 2026-01-01T00:00:00.000Z", "indicator-006 2026-01-01T00:00:00.000Z"}
 	if diff := cmp.Diff(want, names(f.page(t, all).Entries)); diff != "" {
 		t.Errorf("after the second definition (-want +got):\n%s", diff)
 	}
-	if n := len(f.all(t, c)); n != 8 {
-		t.Errorf("%d entries, want 8", n)
+	if n := len(f.all(t, c)); n != 10 {
+		t.Errorf("%d entries, want 10", n)
 	}
 	f.Reopen(t)
-	f.delete(t, taxii.Deletion{Collection: elsewhere.ID, ID: a})
+	f.delete(t, taxii.Deletion{Collection: c.ID, ID: a})
 	all.After = 0
 	if n := len(f.page(t, all).Entries); n != 8 {
 		t.Errorf("%d visible entries after the definition was deleted, want 8: what was learnt stays", n)
+	}
+}
+
+// testForeignDefinition is the attack on a marking that restricts: whoever may write to some collection posts a statement
+// under its id there.
+func testForeignDefinition(t *testing.T, f *Fixture) {
+	c, elsewhere := f.collection(t, "Restricted"), f.collection(t, "Open to the attacker")
+	mark := id("marking-definition", 1)
+	f.add(t, elsewhere, statement(1)) // before anything has the marking
+	f.add(t, c, object{n: 1, marks: []stix.Identifier{mark}}.make())
+	f.add(t, elsewhere, laterStatement(1), object{n: 2, marks: []stix.Identifier{mark}}.make()) // and after
+	f.Reopen(t)
+	q := taxii.Query{Collection: c.ID, Visible: known, Version: taxii.VersionMatch{All: true}}
+	before := f.page(t, q)
+	if len(before.Entries) != 0 {
+		t.Errorf("a definition in another collection made %v servable", names(before.Entries))
+	}
+	if _, err := f.Store.Delete(t.Context(), taxii.Deletion{Collection: c.ID, ID: id("indicator", 1), Visible: known}); !errors.Is(err, taxii.ErrNotFound) {
+		t.Errorf("Delete of what is not seen: %v, want ErrNotFound", err)
+	}
+	q.Collection = elsewhere.ID
+	if n := len(f.page(t, q).Entries); n != 3 {
+		t.Errorf("%d entries are served where the definition is held, want 3", n)
+	}
+	counts, err := f.Node.LevelCounts(t.Context(), c.ID)
+	if diff := cmp.Diff([]store.LevelCount{{Level: stix.TLPRed, Unknown: true, Entries: 1}}, counts); err != nil || diff != "" {
+		t.Errorf("LevelCounts: %v (-want +got):\n%s", err, diff)
+	}
+	held := f.all(t, elsewhere)
+	f.add(t, c, statement(1)) // its own definition
+	q.Collection, q.After = c.ID, before.Collection.Last
+	if diff := cmp.Diff([]string{"marking-definition-001 2025-12-01T00:00:00.000Z", "indicator-001 2026-01-01T00:00:00.000Z"}, names(f.page(t, q).Entries)); diff != "" {
+		t.Errorf("after the definition (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(held, f.all(t, elsewhere)); diff != "" {
+		t.Errorf("entries of another collection moved (-before +after):\n%s", diff)
+	}
+	if err := f.Node.RemoveCollection(t.Context(), c.ID); err != nil {
+		t.Fatal(err)
 	}
 }
 

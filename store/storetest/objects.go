@@ -84,7 +84,12 @@ func address(n int, text string) *stix.Object {
 }
 
 // statement is a marking definition that informs and does not restrict.
-func statement(n int) *stix.Object {
-	return parse(fmt.Sprintf(`{"type":"marking-definition","spec_version":"2.1","id":%q,"created":"2025-12-01T00:00:00.000Z","definition_type":"statement","definition":{"statement":"Copyright %d"}}`,
-		id("marking-definition", n), n))
+func statement(n int) *stix.Object { return statementOf(n, "2025-12-01T00:00:00.000Z") }
+
+// laterStatement is the same definition with a later time of creation.
+func laterStatement(n int) *stix.Object { return statementOf(n, "2025-12-02T00:00:00.000Z") }
+
+func statementOf(n int, created string) *stix.Object {
+	return parse(fmt.Sprintf(`{"type":"marking-definition","spec_version":"2.1","id":%q,"created":%q,"definition_type":"statement","definition":{"statement":"Copyright %d"}}`,
+		id("marking-definition", n), created, n))
 }

@@ -65,7 +65,7 @@ func testFilters(t *testing.T, f *Fixture) {
 		{"a specification version", taxii.Query{SpecVersions: []string{"2.1"}, Types: []string{"tool"}}, []string{tool}},
 		{"a specification version that is not held", taxii.Query{SpecVersions: []string{"2.0"}}, nil},
 		{"a level", taxii.Query{Visible: level(stix.TLPGreen), Version: all}, []string{i1d1, i1d3}},
-		{"a level without last versions", taxii.Query{Visible: level(stix.TLPRed)}, nil},
+		{"a level that hides the last version", taxii.Query{Visible: level(stix.TLPRed)}, []string{i1d2}},
 		{"a level and a type", taxii.Query{Visible: level(stix.TLPUnmarked), Types: []string{"tool", "indicator"}}, []string{tool}},
 		{"a level and an id", taxii.Query{Visible: level(stix.TLPRed), IDs: []stix.Identifier{id("indicator", 1)}, Version: all}, []string{i1d2}},
 		{"nothing visible", taxii.Query{Visible: func(stix.MarkingSet, bool) bool { return false }, Version: all}, nil},

@@ -46,8 +46,7 @@ CREATE TABLE collection (
   last_added   BIGINT NOT NULL, -- of the newest entry ever; entries get later ones
   epoch        TEXT NOT NULL,
   objects      BIGINT NOT NULL, -- entries held
-  mixed        INTEGER NOT NULL -- 1: some object has had entries of different specification versions
-, lenient INTEGER NOT NULL DEFAULT 0);
+  lenient INTEGER NOT NULL DEFAULT 0);
 
 CREATE TABLE counter (
   name  TEXT PRIMARY KEY,
@@ -75,21 +74,21 @@ CREATE TABLE facet (
   type         TEXT NOT NULL,
   spec_version TEXT NOT NULL,
   entries      BIGINT NOT NULL, -- entries held
-  last_added   BIGINT NOT NULL, -- no entry of the facet is later
+  last_added   BIGINT NOT NULL, divided INTEGER NOT NULL DEFAULT 0, unknown INTEGER NOT NULL DEFAULT 0, -- no entry of the facet is later
   UNIQUE (collection, marking_set, type, spec_version)
 );
 
 CREATE TABLE known_marking (
-  marking TEXT PRIMARY KEY,
-  since   BIGINT NOT NULL
+  collection INTEGER NOT NULL REFERENCES collection (number),
+  marking    TEXT NOT NULL,
+  since      BIGINT NOT NULL,
+  PRIMARY KEY (collection, marking)
 );
 
 CREATE TABLE marking_set (
   number  INTEGER PRIMARY KEY,
   name    TEXT NOT NULL UNIQUE, -- the canonical key of the set
-  content TEXT NOT NULL,        -- JSON
-  unknown INTEGER NOT NULL      -- 1: has a marking whose meaning the node does not hold
-);
+  content TEXT NOT NULL);
 
 CREATE TABLE marking_set_member (
   marking     TEXT NOT NULL,
@@ -125,7 +124,7 @@ CREATE TABLE quarantine (
   digest       BYTEA NOT NULL, -- SHA-256 of what came
   reason       TEXT NOT NULL,
   raw          BYTEA NOT NULL,
-  received     BIGINT NOT NULL,
+  received     BIGINT NOT NULL, size BIGINT NOT NULL DEFAULT 0,
   UNIQUE (subscription, object, version, digest)
 );
 
@@ -154,7 +153,7 @@ CREATE TABLE subscription (
   error        TEXT NOT NULL,
   failures     BIGINT NOT NULL,
   received     BIGINT NOT NULL,
-  quarantined  BIGINT NOT NULL, rules TEXT NOT NULL DEFAULT '',
+  quarantined  BIGINT NOT NULL, rules TEXT NOT NULL DEFAULT '', quarantine_rows BIGINT NOT NULL DEFAULT 0, quarantine_bytes BIGINT NOT NULL DEFAULT 0, dropped BIGINT NOT NULL DEFAULT 0,
   UNIQUE (peer, source, collection)
 );
 
@@ -175,11 +174,17 @@ CREATE UNIQUE INDEX collection_alias ON collection (alias) WHERE alias <> '';
 
 CREATE INDEX entry_facet ON entry (facet, is_last, date_added);
 
-CREATE INDEX entry_last ON entry (collection, date_added) WHERE is_last = 1;
+CREATE INDEX entry_first_of_facet ON entry (collection, object, version_key, facet) WHERE is_first = 2;
+
+CREATE INDEX entry_last ON entry (collection, date_added) WHERE is_last > 0;
+
+CREATE INDEX entry_last_of_facet ON entry (collection, object, version_key, facet) WHERE is_last = 2;
 
 CREATE UNIQUE INDEX entry_log ON entry (collection, date_added);
 
 CREATE UNIQUE INDEX entry_object ON entry (collection, object, version_key);
+
+CREATE INDEX entry_version ON entry (collection, version_key, date_added);
 
 CREATE INDEX entry_violations ON entry (collection, date_added) WHERE violations <> '';
 
@@ -188,6 +193,10 @@ CREATE INDEX facet_marking_set ON facet (marking_set);
 CREATE INDEX marking_set_member_set ON marking_set_member (marking_set);
 
 CREATE INDEX progress_collection ON progress (collection);
+
+CREATE INDEX quarantine_age ON quarantine (received);
+
+CREATE INDEX quarantine_order ON quarantine (subscription, number, size);
 
 CREATE INDEX status_received ON status (received);
 
