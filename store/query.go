@@ -20,7 +20,7 @@ const (
 )
 
 // Entries answers a query from one snapshot; see taxii.Store. The zero VersionMatch means the last versions. A page ends
-// before its limit where its objects exceed 32 MiB, with More set.
+// before its limit where its objects exceed MaxBytes or 32 MiB, with More set; the object that exceeds it is the last.
 func (s *Store) Entries(ctx context.Context, q taxii.Query) (taxii.Page, error) {
 	var page taxii.Page
 	err := s.read(ctx, func(c conn) error {
@@ -100,9 +100,12 @@ func (p *pagePlan) arg(value any) string {
 
 // run reads the page.
 func (p *pagePlan) run(c conn, page *taxii.Page) error {
-	size := 0
+	size, most := int64(0), int64(maxPageBytes)
+	if p.query.MaxBytes > 0 {
+		most = min(most, p.query.MaxBytes)
+	}
 	return c.Query(p.sql(), p.args, func(r row) error {
-		if len(page.Entries) == p.query.Limit || size > maxPageBytes {
+		if len(page.Entries) == p.query.Limit || size > most {
 			page.More = true
 			return errStop
 		}
@@ -113,7 +116,7 @@ func (p *pagePlan) run(c conn, page *taxii.Page) error {
 		e := taxii.Entry{DateAdded: taxii.DateAdded(r.Int(0)), ID: stix.Identifier(r.Text(2)), Version: r.Text(3), SpecVersion: f.specVersion}
 		if p.query.Bytes {
 			e.Raw = r.Bytes(4)
-			size += len(e.Raw)
+			size += int64(len(e.Raw))
 		}
 		page.Entries = append(page.Entries, e)
 		return nil

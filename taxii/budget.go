@@ -12,6 +12,9 @@ type pool struct {
 	used  atomic.Int64
 }
 
+// room is what is left now.
+func (p *pool) room() int64 { return p.most - p.used.Load() }
+
 // share is what one request has taken of a pool. It belongs to the request's goroutine.
 type share struct {
 	pool  *pool

@@ -126,8 +126,17 @@ func (s *Server) query(r *http.Request, c Collection, p page) Query {
 		Collection: c.ID, After: p.after, Limit: p.limit,
 		IDs: p.IDs, Types: p.Types, SpecVersions: p.SpecVersions, Version: p.version(),
 		Visible:  s.visible(exchangeOf(r).principal, c),
-		MaxBytes: s.opt.PageBytes,
+		MaxBytes: s.pageBytes(),
 	}
+}
+
+// pageBytes is the most octets of objects on a page. While slow clients hold nearly all the memory for responses, pages
+// are small enough to be sent always: the others go on, and nothing is read in vain.
+func (s *Server) pageBytes() int64 {
+	if s.sending.room() < s.opt.PageBytes {
+		return smallResponse / 2
+	}
+	return s.opt.PageBytes
 }
 
 func (s *Server) visible(p *Principal, c Collection) func(stix.MarkingSet, bool) bool {

@@ -35,8 +35,8 @@
 //   - §5.5: who submits again what is held and not for him to see is told that it was stored. Other content under an id and
 //     version that is held is a failure for everybody, so whoever knows both of an object learns that it is held: a
 //     success would be untrue, and storing both would leave readers with two contents of one version.
-//   - §3.6: responses above 64 KiB together take at most 256 MiB, submissions 512 MiB, or more for larger bodies; beyond,
-//     the answer is a 503 with Retry-After, and nothing was stored. A client that takes large responses slower than
+//   - §3.6: responses above 64 KiB together take at most 256 MiB, submissions 512 MiB, or more for larger bodies. Near the
+//     one, pages are short; beyond, the answer is a 503 with Retry-After, and nothing was stored. A client that takes large responses slower than
 //     128 KiB/s on average, or stops for 10 s, is cut off; smaller pages are for slower lines.
 //   - §5.6: an object of which the caller sees no version is a 404; one whose versions are only filtered away is an empty
 //     envelope, also after a version of it was deleted (§5.7 can be read as asking for a 404 there).

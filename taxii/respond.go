@@ -93,7 +93,7 @@ func setCommonHeaders(h http.Header) {
 func (s *Server) writeBody(w http.ResponseWriter, r *http.Request, status int, b *body) error {
 	x := exchangeOf(r)
 	coding := codingOf(r, b.size())
-	if x.sending != nil && b.memory() > smallResponse {
+	if x.sending != nil && b.size() > smallResponse {
 		if err := x.sending.take(b.memory()); err != nil {
 			return err
 		}

@@ -94,11 +94,14 @@ func slowly(t *testing.T, g *rig, server *httptest.Server) *http.Response {
 // TestResponsesInFlightAreBounded holds that pages which slow clients do not take leave no room for further ones, that
 // small responses go out all the same, and that the room comes back.
 func TestResponsesInFlightAreBounded(t *testing.T) {
-	g, server, done := slowServer(t, false, func(o *Options) { o.MaxSending, o.SendTimeout = 20<<20, time.Hour })
+	g, server, done := slowServer(t, false, func(o *Options) {
+		o.PageBytes, o.MaxSending, o.SendTimeout = 13<<20, 13<<20, time.Hour
+	})
 	slow := slowly(t, g, server)
 	if slow.StatusCode != http.StatusOK || g.server.sending.used.Load() < 12<<20 {
 		t.Fatalf("status %d, %d octets counted", slow.StatusCode, g.server.sending.used.Load())
 	}
+	// The first object of the page has 1 MiB and does not fit.
 	refused := g.get(g.objects(""))
 	g.wantError(refused, http.StatusServiceUnavailable)
 	for _, name := range []string{dateAddedFirst, dateAddedLast, "ETag"} {
@@ -113,12 +116,35 @@ func TestResponsesInFlightAreBounded(t *testing.T) {
 		t.Errorf("observed %+v", o)
 	}
 	g.wantError(g.get(g.objects(""), header("Accept-Encoding", "gzip")), http.StatusServiceUnavailable)
-	for _, path := range []string{root + "collections/", g.objects("?added_after=2999-01-01T00:00:00Z"), g.objects("") + indicatorID(77)} {
-		if got := g.get(path); got.StatusCode == http.StatusServiceUnavailable {
-			t.Errorf("%s: %s", path, got.body)
+	g.wantError(g.get(g.objects("")+indicatorID(1)), http.StatusServiceUnavailable)
+	for _, path := range []string{root, root + "collections/", g.objects("?added_after=2999-01-01T00:00:00Z")} {
+		g.want(g.get(path), http.StatusOK)
+	}
+
+	// Objects that are small go on, a few at a time.
+	collection, err := g.store.Collection(t.Context(), g.open.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var small []string
+	for i := range 200 {
+		small = append(small, indicator(1000+i, v1, ""))
+	}
+	g.add(small...)
+	got, pages, next := 0, 0, "?added_after="+collection.Last.String()
+	for more := true; more; pages++ {
+		page := g.get(g.objects(next))
+		g.want(page, http.StatusOK)
+		e := decode[Envelope](g, page)
+		got, more, next = got+len(e.Objects), e.More, "?next="+e.Next
+		if len(page.body) > smallResponse {
+			t.Errorf("a page of %d octets", len(page.body))
 		}
 	}
-	g.add(indicator(77, v1, ""))
+	if got != len(small) || pages < 2 {
+		t.Errorf("%d of %d objects on %d pages", got, len(small), pages)
+	}
+
 	slow.Body.Close()
 	<-done
 	g.want(g.get(g.objects("")), http.StatusOK)

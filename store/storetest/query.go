@@ -140,6 +140,12 @@ func testPageBytes(t *testing.T, f *Fixture) {
 	if len(p.Entries) != 1 || p.More {
 		t.Errorf("the next page has %d, more %v; want 1 and no more", len(p.Entries), p.More)
 	}
+	for most, want := range map[int64]int{1: 1, 8 << 20: 2, 1 << 40: 5} {
+		p := f.page(t, taxii.Query{Collection: c.ID, Bytes: true, MaxBytes: most})
+		if len(p.Entries) == 0 || len(p.Entries) > want || !p.More {
+			t.Errorf("at most %d bytes: a page of %d, more %v; want 1 to %d and more", most, len(p.Entries), p.More, want)
+		}
+	}
 	if p := f.page(t, taxii.Query{Collection: c.ID}); len(p.Entries) != 6 {
 		t.Errorf("a page without bytes has %d entries, want 6", len(p.Entries))
 	}
