@@ -92,7 +92,11 @@ func Check(raw []byte, o Options) (*Object, Report) {
 
 // numbers reports the numbers that have no canonical form (RFC 8785, RFC 7493 §2.2), unknown properties included: an
 // object with one has no digest, so that nobody could tell two versions of it apart.
+//
+// The first of them makes the object unacceptable, so that those beyond the number of violations that are reported are not
+// looked at: to name a property takes time that grows with the object.
 func (c *checker) numbers() {
+	left := c.MaxViolations
 	for i := range c.nodes {
 		if c.nodes[i].kind != kindNumber {
 			continue
@@ -100,6 +104,10 @@ func (c *checker) numbers() {
 		err := checkNumber(c.raw(i))
 		if err == nil {
 			continue
+		}
+		if left--; left < 0 {
+			c.report.Truncated = true
+			return
 		}
 		if path := c.path(i); !c.makeStructural(path) {
 			c.broken(i, "number", "2.6", "The number %s %v; write it as a string, or with fewer digits.", quoteShort(c.raw(i)), err)

@@ -21,8 +21,8 @@
 //   - §2.7, §6: a hash key outside hash-algorithm-ov is a warning, as the vocabulary is open.
 //   - §2.9: UUIDs of versions 1 to 8 are accepted (RFC 9562), in upper case too; identifiers are compared byte for byte.
 //   - §2.9: cyber-observables with UUIDs made from equal values share them across types, which is no reuse.
-//   - §2.10: 1.0 and 1e2 are integers, 1.5 is not. Numbers that nobody interprets keep their digits, but an object with
-//     numbers outside I-JSON has no digest.
+//   - §2.10: 1.0 and 1e2 are integers, 1.5 is not. Numbers that nobody interprets keep their digits; one outside I-JSON is
+//     an error wherever it stands, as the object has no digest.
 //   - §2.13: inside an observable-container a reference is a key of the container, or an identifier.
 //   - §2.16: second 60 is accepted at the end of June and December, year 0000 is accepted, fractions have any length.
 //   - §3.1: a type name does not end in a hyphen.

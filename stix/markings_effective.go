@@ -5,29 +5,42 @@ import "slices"
 // Strictest returns the marking set of something that tells of m and of all others, like a relationship of its ends: the
 // strictest TLP and PAP level and every other marking of any of them. The owner stays that of m.
 //
-// A set without a TLP marking counts as def, the level that unmarked objects are handled as, so that an unmarked end is
-// never lowered to the level of a marked one; where def is TLPUnmarked, which stands for refusing unmarked objects, it
-// counts as TLPRed. Only if none of the sets has a TLP marking, the result has none either.
+// A set without a TLP marking counts as def, the level that unmarked objects are handled as, or as its Floor where that is
+// above, so that an unmarked end is never lowered to the level of a marked one; where def is TLPUnmarked, which stands for
+// refusing unmarked objects, it counts as TLPRed. Only if none of the sets has a TLP marking, the result has none either,
+// and the highest Floor.
 func (m MarkingSet) Strictest(def TLP, others ...MarkingSet) MarkingSet {
-	if def == TLPUnmarked {
-		def = TLPRed
-	}
 	result := m
 	result.Others = slices.Clone(m.Others)
 	marked, unmarked := m.TLP != TLPUnmarked, m.TLP == TLPUnmarked
+	floor := m.floorIfUnmarked()
 	for _, other := range others {
 		result.TLP = max(result.TLP, other.TLP)
 		result.PAP = max(result.PAP, other.PAP)
 		result.Others = append(result.Others, other.Others...)
 		marked = marked || other.TLP != TLPUnmarked
 		unmarked = unmarked || other.TLP == TLPUnmarked
+		floor = max(floor, other.floorIfUnmarked())
 	}
-	if marked && unmarked {
-		result.TLP = max(result.TLP, def)
+	switch {
+	case !marked:
+		result.Floor = floor
+	case unmarked && def == TLPUnmarked:
+		result.TLP, result.Floor = TLPRed, TLPUnmarked
+	case unmarked:
+		result.TLP, result.Floor = max(result.TLP, def, floor), TLPUnmarked
 	}
 	slices.Sort(result.Others)
 	result.Others = slices.Compact(result.Others)
 	return result
+}
+
+// floorIfUnmarked is Floor where it counts.
+func (m MarkingSet) floorIfUnmarked() TLP {
+	if m.TLP == TLPUnmarked {
+		return m.Floor
+	}
+	return TLPUnmarked
 }
 
 // Ends returns the ids that a relationship or sighting joins, in the order of their properties: source_ref and target_ref

@@ -31,6 +31,11 @@ func TestStrictest(t *testing.T) {
 		{"an unmarked relationship counts as the default", tlp(TLPUnmarked), TLPAmber, []MarkingSet{tlp(TLPGreen)}, tlp(TLPAmber)},
 		{"unmarked objects are refused", tlp(TLPClear), TLPUnmarked, []MarkingSet{tlp(TLPUnmarked)}, tlp(TLPRed)},
 		{"all unmarked", tlp(TLPUnmarked), TLPClear, []MarkingSet{tlp(TLPUnmarked)}, tlp(TLPUnmarked)},
+		{"the floor of an unmarked end", tlp(TLPClear), TLPClear, []MarkingSet{{Floor: TLPGreen}}, tlp(TLPGreen)},
+		{"the floor of an unmarked relationship", MarkingSet{Floor: TLPGreen}, TLPClear, []MarkingSet{tlp(TLPClear)}, tlp(TLPGreen)},
+		{"the floor of a marked end does not count", tlp(TLPClear), TLPClear, []MarkingSet{{TLP: TLPClear, Floor: TLPAmber}, {}}, tlp(TLPClear)},
+		{"all unmarked keep the highest floor", MarkingSet{Floor: TLPGreen}, TLPClear, []MarkingSet{{}, {Floor: TLPAmber}}, MarkingSet{Floor: TLPAmber}},
+		{"a floor where unmarked objects are refused", tlp(TLPClear), TLPUnmarked, []MarkingSet{{Floor: TLPGreen}}, tlp(TLPRed)},
 		{"PAP", MarkingSet{TLP: TLPClear, PAP: PAPGreen}, TLPClear, []MarkingSet{{TLP: TLPClear, PAP: PAPRed}}, MarkingSet{TLP: TLPClear, PAP: PAPRed}},
 		{"other markings of an end, and the owner",
 			MarkingSet{TLP: TLPClear, Others: []Identifier{statementB}, Owner: testIdentity}, TLPClear,
@@ -59,7 +64,7 @@ func TestStrictestNeverLowers(t *testing.T) {
 		for _, own := range levels {
 			for _, a := range levels {
 				for _, b := range levels {
-					sets := []MarkingSet{{TLP: own}, {TLP: a, Others: []Identifier{statementA}}, {TLP: b}}
+					sets := []MarkingSet{{TLP: own}, {TLP: a, Others: []Identifier{statementA}, Floor: TLPGreen}, {TLP: b, Floor: TLPAmber}}
 					got := sets[0].Strictest(def, sets[1], sets[2])
 					for _, set := range sets {
 						if handled(got, def) < handled(set, def) {

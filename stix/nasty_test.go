@@ -32,6 +32,7 @@ func TestCheckNastyInputs(t *testing.T) {
 		{"timestamp of 10 MB", tool(`"external_references":[{"source_name":"s","external_id":"e"}],"labels":["` + strings.Repeat("9", megabytes) + `"]`), 16 << 20, ""},
 		{"fraction of 1 MB", strings.Replace(tool(""), `"modified":"2026-01-02T03:04:05.678Z"`, `"modified":"2026-01-02T03:04:05.`+strings.Repeat("9", 1<<20)+`Z"`, 1), 0, ""},
 		{"number of 1 MB", tool(`"confidence":` + strings.Repeat("1", 1<<20)), 0, "integer"},
+		{"a million numbers without canonical form", tool(`"x_acme":[` + many(1_000_000, func(int) string { return "1e999" }) + `]`), 0, "number"},
 		{"NUL in a string", tool(`"description":"a\u0000b"`), 0, ""},
 		{"lone surrogate", tool(`"description":"\udfff"`), 0, "json"},
 		{"100,000 marking references", tool(`"object_marking_refs":[` + many(100_000, reference) + `]`), 0, ""},
