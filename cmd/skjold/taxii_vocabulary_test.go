@@ -393,3 +393,10 @@ func cmdText(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	ts.Setenv(args[0], strings.Repeat(strings.ReplaceAll(args[2], `\n`, "\n"), n))
 }
+
+func cmdMilliseconds(ts *testscript.TestScript, _ bool, args []string) {
+	must(ts, len(args) == 2, "milliseconds VAR TIME")
+	t, err := time.Parse(time.RFC3339Nano, args[1])
+	ts.Check(err)
+	ts.Setenv(args[0], t.UTC().Truncate(time.Millisecond).Format("2006-01-02T15:04:05.000Z"))
+}
