@@ -50,7 +50,9 @@ func exchangeOf(r *http.Request) *exchange {
 // serve is the adaptor: it routes, negotiates, authenticates and calls the operation, writes the error that any of them
 // returns, and notes the request once.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{id: newRequestID(), start: s.opt.Now(), operation: "none", bodyLeft: r.ContentLength != 0, sending: &share{pool: &s.sending}}
+	x := &exchange{
+		id: newRequestID(), start: s.opt.Now(), operation: "none", bodyLeft: r.ContentLength != 0, sending: &share{pool: &s.sending},
+	}
 	defer x.sending.release()
 	rw := &recorder{ResponseWriter: w, x: x, http1: r.ProtoMajor == 1, chunked: len(r.TransferEncoding) > 0, linger: min(lingering, s.opt.BodyTimeout)}
 	w.Header().Set("X-Request-Id", x.id)
@@ -171,8 +173,7 @@ type recorder struct {
 	linger  time.Duration // how long to read on for a body that nobody wants
 }
 
-// lingering is how long an HTTP/1 connection is read on at most for a body that nobody wants. Over HTTP/2 net/http resets
-// the stream.
+// lingering is how long an HTTP/1 connection is read on at most for a body that nobody wants. HTTP/2 resets the stream.
 const lingering = 5 * time.Second
 
 // WriteHeader answers at once where a body is still to come: over HTTP/1 net/http would first read on, without end if the

@@ -32,7 +32,7 @@ type Options struct {
 	Visibility    Visibility
 
 	MaxContentLength int64         // octets of a request body, compressed or expanded; 32 MiB
-	MaxBuffered      int64         // octets that all submissions take in memory at once, then 503; 16 times MaxContentLength, 512 MiB at least
+	MaxBuffered      int64         // octets of all submissions in memory at once, then 503; 16 times MaxContentLength, at least 512 MiB
 	MaxSending       int64         // octets of all larger responses that are being sent at once, then small pages and 503; 256 MiB
 	PageDefault      int           // objects of a page where the request names no limit; 1,000
 	PageMax          int           // most objects of a page; 10,000
