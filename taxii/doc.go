@@ -36,8 +36,8 @@
 //     version that is held is a failure for everybody, so whoever knows both of an object learns that it is held: a
 //     success would be untrue, and storing both would leave readers with two contents of one version.
 //   - §3.6: responses above 64 KiB together take at most 256 MiB, submissions 512 MiB, or more for larger bodies. Near the
-//     one, pages are short; beyond, the answer is a 503 with Retry-After, and nothing was stored. A client that takes large responses slower than
-//     128 KiB/s on average, or stops for 10 s, is cut off; smaller pages are for slower lines.
+//     one, pages are short; beyond, the answer is a 503 with Retry-After, and nothing was stored. A client that takes
+//     large responses slower than 128 KiB/s on average, or stops for 10 s, is cut off; smaller pages are for slower lines.
 //   - §5.6: an object of which the caller sees no version is a 404; one whose versions are only filtered away is an empty
 //     envelope, also after a version of it was deleted (§5.7 can be read as asking for a 404 there).
 package taxii
