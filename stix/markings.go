@@ -111,6 +111,9 @@ type MarkingSet struct {
 	// Floor bounds from below how an unmarked object is handled that came from somewhere else, where another default
 	// may have been in force.
 	Floor TLP `json:"floor,omitempty"`
+	// Source is the peer that the object came from, empty for what was published at this node. A definition that comes
+	// from a peer says what markings mean for the objects of that peer only.
+	Source string `json:"source,omitempty"`
 }
 
 // NewMarkingSet collects the marking ids of an object (object_marking_refs and the marking_ref of every granular
@@ -150,12 +153,16 @@ func (m MarkingSet) Level(def TLP, unknown bool) TLP {
 func (m MarkingSet) Key() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "tlp=%d pap=%d owner=%s", m.TLP, m.PAP, m.Owner)
-	if m.Floor != TLPUnmarked {
-		fmt.Fprintf(&b, " floor=%d", m.Floor)
-	}
 	for _, o := range m.Others {
 		b.WriteByte(' ')
 		b.WriteString(string(o))
+	}
+	// Last, so that the keys of sets that differ in these alone have the rest as their common beginning.
+	if m.Floor != TLPUnmarked {
+		fmt.Fprintf(&b, " floor=%d", m.Floor)
+	}
+	if m.Source != "" {
+		fmt.Fprintf(&b, " source=%s", m.Source)
 	}
 	return b.String()
 }

@@ -38,6 +38,9 @@ func (s *Store) Apply(ctx context.Context, page sync.PulledPage) (sync.Applied, 
 		if err != nil {
 			return err
 		}
+		for _, in := range all {
+			in.from(string(sub.Peer))
+		}
 		w := &logWriter{conn: c, collection: col, now: s.now().UnixMicro(), honour: true}
 		if err := w.store(definitions, rest); err != nil {
 			return err

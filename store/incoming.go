@@ -77,6 +77,12 @@ func receive(item taxii.Item) *incoming {
 	return in
 }
 
+// from says that an item came from a peer.
+func (in *incoming) from(peer string) {
+	in.set.Source = peer
+	in.setKey = in.set.Key()
+}
+
 // receiveAll prepares items and returns them in their order, and those to be stored in the order of storing: marking
 // definitions first, so that no entry precedes the definition of its own marking.
 func receiveAll(items []taxii.Item) (all, definitions, rest []*incoming) {

@@ -30,8 +30,9 @@ func (w *logWriter) store(definitions, rest []*incoming) error {
 		return err
 	}
 	for _, in := range definitions {
-		if in.outcome == stored && in.statesOnly() {
-			if err := learn(w.conn, w.collection.number, in.object.ID, w.now); err != nil {
+		// Also where another source had brought it before.
+		if (in.outcome == stored || in.outcome == known) && in.statesOnly() {
+			if err := learn(w.conn, w.collection.number, in.object.ID, in.set.Source, w.now); err != nil {
 				return err
 			}
 		}

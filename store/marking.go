@@ -31,7 +31,7 @@ func internSet(c conn, set stix.MarkingSet) (int64, error) {
 	if n, err = take(c, "marking_set", 1); err != nil {
 		return 0, err
 	}
-	if _, err := c.Exec(`INSERT INTO marking_set (number, name, content) VALUES ($1, $2, $3)`, n, key, string(content)); err != nil {
+	if _, err := c.Exec(`INSERT INTO marking_set (number, name, content, source) VALUES ($1, $2, $3, $4)`, n, key, string(content), set.Source); err != nil {
 		return 0, err
 	}
 	for _, marking := range set.Others {
@@ -52,8 +52,9 @@ func internFacet(c conn, collection, set int64, typ, specVersion string) (int64,
 	if n, err = take(c, "facet", 1); err != nil {
 		return 0, err
 	}
-	unknown, err := number(c, `SELECT COUNT(*) FROM marking_set_member b WHERE b.marking_set = $2
-		AND NOT EXISTS (SELECT 1 FROM known_marking k WHERE k.collection = $1 AND k.marking = b.marking)`, collection, set)
+	unknown, err := number(c, `SELECT COUNT(*) FROM marking_set_member b JOIN marking_set m ON m.number = b.marking_set
+		WHERE b.marking_set = $2 AND NOT EXISTS (SELECT 1 FROM known_marking k
+			WHERE k.collection = $1 AND k.marking = b.marking AND k.source IN ('', m.source))`, collection, set)
 	if err != nil {
 		return 0, err
 	}
@@ -62,20 +63,24 @@ func internFacet(c conn, collection, set int64, typ, specVersion string) (int64,
 	return n, err
 }
 
-// learn notes that a collection holds the meaning of a marking. It makes the marking known there and nowhere else:
-// whoever may write to one collection decides nothing about the objects of another. Entries that nobody was served because
+// learn notes that a collection holds the meaning of a marking, from a source: "" for this node, or a peer. It makes the
+// marking known there and nowhere else, since whoever may write to one collection decides nothing about the objects of
+// another; and what a peer defines is known for that peer's objects alone, or it could declare those of others harmless.
+// Entries that nobody was served because
 // of the marking become servable: they move to the end of the log, so that cursors that have passed them get them still.
-func learn(c conn, collection int64, marking stix.Identifier, now int64) error {
-	added, err := c.Exec(`INSERT INTO known_marking (collection, marking, since) VALUES ($1, $2, $3)
-		ON CONFLICT (collection, marking) DO NOTHING`, collection, string(marking), now)
+func learn(c conn, collection int64, marking stix.Identifier, source string, now int64) error {
+	added, err := c.Exec(`INSERT INTO known_marking (collection, marking, source, since) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (collection, marking, source) DO NOTHING`, collection, string(marking), source, now)
 	if err != nil || added == 0 {
 		return err
 	}
 	var understood []int64
-	err = c.Query(`SELECT f.number FROM marking_set_member b JOIN facet f ON f.marking_set = b.marking_set
+	err = c.Query(`SELECT f.number FROM marking_set_member b JOIN marking_set m ON m.number = b.marking_set
+			JOIN facet f ON f.marking_set = b.marking_set
 		WHERE b.marking = $2 AND f.collection = $1 AND f.unknown = 1 AND NOT EXISTS (
 			SELECT 1 FROM marking_set_member o WHERE o.marking_set = f.marking_set
-			AND NOT EXISTS (SELECT 1 FROM known_marking k WHERE k.collection = $1 AND k.marking = o.marking))`,
+			AND NOT EXISTS (SELECT 1 FROM known_marking k
+				WHERE k.collection = $1 AND k.marking = o.marking AND k.source IN ('', m.source)))`,
 		[]any{collection, string(marking)}, func(r row) error { understood = append(understood, r.Int(0)); return nil })
 	if err != nil || len(understood) == 0 {
 		return err

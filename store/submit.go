@@ -49,7 +49,7 @@ func (s *Store) Add(ctx context.Context, sub taxii.Submission) (taxii.Status, er
 }
 
 // hideHeld marks what is already held and not for the caller to see. The held copy has the same content, and so the same
-// marking set, as the one that came.
+// marking set, as the one that came, unless a peer sent it.
 func hideHeld(c conn, collection int64, visible func(stix.MarkingSet, bool) bool, all []*incoming) error {
 	if visible == nil {
 		return nil
@@ -62,11 +62,13 @@ func hideHeld(c conn, collection int64, visible func(stix.MarkingSet, bool) bool
 		hide, asked := hidden[in.setKey]
 		if !asked {
 			unknown := true
-			_, err := one(c, `SELECT f.unknown FROM marking_set m JOIN facet f ON f.marking_set = m.number
-				WHERE m.name = $1 AND f.collection = $2 LIMIT 1`, []any{in.setKey, collection}, func(r row) error {
-				unknown = r.Int(0) != 0
-				return nil
-			})
+			_, err := one(c, `SELECT COALESCE(MAX(f.unknown), 1) FROM marking_set m JOIN facet f ON f.marking_set = m.number
+				WHERE f.collection = $1 AND (m.name = $2 OR (m.name >= $2 || ' floor=' AND m.name < $2 || ' floor>')
+					OR (m.name >= $2 || ' source=' AND m.name < $2 || ' source>'))`,
+				[]any{collection, in.setKey}, func(r row) error {
+					unknown = r.Int(0) != 0
+					return nil
+				})
 			if err != nil {
 				return err
 			}

@@ -34,9 +34,11 @@ var invariants = []struct{ rule, sql string }{
 	{"an entry has the object type of its facet",
 		`SELECT e.object FROM entry e JOIN facet f ON f.number = e.facet WHERE e.object NOT LIKE f.type || '--%'`},
 	{"a facet is unknown exactly if it has a marking that is not known in its collection",
-		`SELECT c.title || ': ' || f.type FROM facet f JOIN collection c ON c.number = f.collection WHERE f.unknown <> CASE WHEN EXISTS (
+		`SELECT c.title || ': ' || f.type FROM facet f JOIN collection c ON c.number = f.collection
+			JOIN marking_set m ON m.number = f.marking_set WHERE f.unknown <> CASE WHEN EXISTS (
 			SELECT 1 FROM marking_set_member b WHERE b.marking_set = f.marking_set
-			AND NOT EXISTS (SELECT 1 FROM known_marking k WHERE k.collection = f.collection AND k.marking = b.marking)) THEN 1 ELSE 0 END`},
+			AND NOT EXISTS (SELECT 1 FROM known_marking k WHERE k.collection = f.collection AND k.marking = b.marking
+				AND k.source IN ('', m.source))) THEN 1 ELSE 0 END`},
 	{"facets that share an object are noted",
 		`SELECT c.title || ': ' || e.object FROM entry e JOIN facet f ON f.number = e.facet JOIN collection c ON c.number = e.collection
 		 WHERE f.divided = 0 AND (e.is_first = 2 OR e.is_last = 2)`},

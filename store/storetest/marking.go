@@ -6,6 +6,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/skjold-exchange/skjold/federation"
+	"github.com/skjold-exchange/skjold/federation/sync"
 	"github.com/skjold-exchange/skjold/stix"
 	"github.com/skjold-exchange/skjold/store"
 	"github.com/skjold-exchange/skjold/taxii"
@@ -16,6 +18,8 @@ var markingTests = []testCase{
 	{"a marking without a definition is unknown", testUnknown},
 	{"a late definition moves what it makes servable to the end", testLateDefinition},
 	{"a definition in another collection makes nothing servable", testForeignDefinition},
+	{"a peer's definition makes only that peer's objects servable", testPeersDefinition},
+	{"what a peer sent is answered as held to who publishes it again", testHeldFromPeer},
 	{"definitions come before what they mark", testDefinitionsFirst},
 	{"entries are counted by level", testLevelCounts},
 }
@@ -57,6 +61,67 @@ func testUnknown(t *testing.T, f *Fixture) {
 	want := []string{"marking-definition-002 2025-12-01T00:00:00.000Z", "indicator-003 2026-01-01T00:00:00.000Z", "marking-definition-003 2025-12-01T00:00:00.000Z"}
 	if diff := cmp.Diff(want, names(got)); diff != "" {
 		t.Errorf("visible (-want +got):\n%s", diff)
+	}
+}
+
+// testPeersDefinition: whoever sends a definition could otherwise declare a marking harmless that keeps the objects of
+// others from being served.
+func testPeersDefinition(t *testing.T, f *Fixture) {
+	c := f.collection(t, "Sources")
+	one := f.subscribe(t, c)
+	const secondPeer federation.EntityID = "https://second.example.org"
+	if err := f.Node.AddPeer(t.Context(), federation.Peer{Entity: secondPeer, JWKS: []byte(`{"keys":[]}`), APIRoot: "https://second.example.org/taxii2/main/"}, true); err != nil {
+		t.Fatal(err)
+	}
+	two, err := f.Node.Subscribe(t.Context(), sync.Subscription{Peer: secondPeer, Collection: "feed", Into: c.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mark := []stix.Identifier{id("marking-definition", 1)}
+	f.add(t, c, object{n: 1, marks: mark}.make())
+	f.apply(t, sync.PulledPage{Subscription: one.ID, Items: pulled(object{n: 2, marks: mark}.make())})
+	f.apply(t, sync.PulledPage{Subscription: two.ID, Items: pulled(object{n: 3, marks: mark}.make())})
+	q := taxii.Query{Collection: c.ID, Visible: known}
+	seen := func(step string, want ...string) {
+		t.Helper()
+		page := f.page(t, q)
+		if diff := cmp.Diff(want, names(page.Entries)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", step, diff)
+		}
+		q.After = page.Collection.Last
+	}
+	const definition, day = "marking-definition-001 2025-12-01T00:00:00.000Z", " 2026-01-01T00:00:00.000Z"
+	f.apply(t, sync.PulledPage{Subscription: one.ID, Items: pulled(statement(1))})
+	seen("after the first peer's definition", definition, "indicator-002"+day)
+	// The same definition is held already; from the second peer it counts for what that peer sent.
+	f.apply(t, sync.PulledPage{Subscription: two.ID, Items: pulled(statement(1))})
+	seen("after the second peer's", "indicator-003"+day)
+	f.add(t, c, statement(1))
+	seen("after our own", "indicator-001"+day)
+	f.apply(t, sync.PulledPage{Subscription: one.ID, Items: pulled(object{n: 4, marks: mark}.make())})
+	seen("afterwards", "indicator-004"+day)
+}
+
+func testHeldFromPeer(t *testing.T, f *Fixture) {
+	c := f.collection(t, "Held")
+	sub := f.subscribe(t, c)
+	unmarked, marked := object{n: 1}.make(), indicator(2, 1, stix.TLPGreen)
+	unmarked.Floor = stix.TLPGreen
+	f.apply(t, sync.PulledPage{Subscription: sub.ID, Items: pulled(unmarked, marked)})
+	status, err := f.Store.Add(t.Context(), taxii.Submission{
+		Collection: c.ID, Account: "analyst", Received: f.Clock.Now(), Visible: known,
+		Items: []taxii.Item{{Object: object{n: 1}.make()}, {Object: indicator(2, 1, stix.TLPGreen)}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range status.Successes {
+		if s.Message != taxii.AlreadyHeld {
+			t.Errorf("%s: %q, want %q", s.ID, s.Message, taxii.AlreadyHeld)
+		}
+	}
+	if got := f.all(t, c); len(got) != 2 {
+		t.Errorf("held: %v", names(got))
 	}
 }
 

@@ -78,17 +78,18 @@ CREATE TABLE facet (
   UNIQUE (collection, marking_set, type, spec_version)
 );
 
-CREATE TABLE known_marking (
+CREATE TABLE "known_marking" (
   collection INTEGER NOT NULL REFERENCES collection (number),
   marking    TEXT NOT NULL,
+  source     TEXT NOT NULL,
   since      BIGINT NOT NULL,
-  PRIMARY KEY (collection, marking)
+  PRIMARY KEY (collection, marking, source)
 );
 
 CREATE TABLE marking_set (
   number  INTEGER PRIMARY KEY,
   name    TEXT NOT NULL UNIQUE, -- the canonical key of the set
-  content TEXT NOT NULL);
+  content TEXT NOT NULL, source TEXT NOT NULL DEFAULT '');
 
 CREATE TABLE marking_set_member (
   marking     TEXT NOT NULL,
