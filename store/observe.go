@@ -70,11 +70,11 @@ func (s *Store) Observe(served taxii.Served) {
 		return
 	}
 	seen.objects += int64(served.Objects)
-	if served.Collection != "" {
+	if served.Pull {
 		seen.pull = max(seen.pull, at.UnixMicro())
-		if served.Last > 0 {
-			seen.progress[served.Collection] = served.Last
-		}
+	}
+	if served.Collection != "" && served.Last > 0 {
+		seen.progress[served.Collection] = served.Last
 	}
 }
 

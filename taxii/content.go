@@ -117,6 +117,7 @@ func (s *Server) readablePage(r *http.Request, e Endpoint) (Collection, page, er
 	if err != nil {
 		return Collection{}, page{}, err
 	}
+	exchangeOf(r).pull = r.Method == http.MethodGet // a HEAD reads nothing
 	p, err := f.resolve(c, s.opt.PageDefault, s.opt.PageMax)
 	return c, p, err
 }

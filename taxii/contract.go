@@ -171,11 +171,16 @@ type Submission struct {
 	Visible func(m stix.MarkingSet, unknown bool) bool
 }
 
-// Deletion names what a DELETE (§5.7) removes. A version that does not exist removes nothing.
+// Deletion names what a DELETE (§5.7) removes. What the caller does not see is never removed, and a version that does not
+// exist removes nothing. Unlike a query, a deletion without any match means everything of the object that the caller sees,
+// in every version and specification version: whoever deletes an object does not leave older copies of it to be served.
 type Deletion struct {
-	Collection   string
-	ID           stix.Identifier
-	Version      VersionMatch
+	Collection string
+	ID         stix.Identifier
+	// Version: the zero VersionMatch means every version. First and last are those among the versions that the caller
+	// sees and that are of SpecVersions.
+	Version VersionMatch
+	// SpecVersions restrict to the listed specification versions; empty means any, not the newest only.
 	SpecVersions []string
 	Visible      func(m stix.MarkingSet, unknown bool) bool
 }
@@ -186,6 +191,7 @@ type Served struct {
 	Name       string
 	Collection string // id, "" for none
 	At         time.Time
+	Pull       bool // the collection's content was read (§5.3, §5.4, §5.6, §5.8), however little there was
 	Objects    int
 	Last       DateAdded // the position that the client has reached; 0 for none
 	UserAgent  string

@@ -31,6 +31,7 @@ type exchange struct {
 	// the path names one at all.
 	collection   Collection
 	inCollection bool
+	pull         bool      // content of the collection is read
 	served       int       // objects sent
 	reached      DateAdded // the position that the client has reached by them
 	problem      *problem
@@ -251,7 +252,7 @@ func (s *Server) finish(x *exchange, r *http.Request) {
 	s.opt.Logger.LogAttrs(context.WithoutCancel(r.Context()), level, "request", attrs...)
 	if x.principal != nil && x.inCollection {
 		s.opt.Store.Observe(Served{
-			Kind: x.principal.Kind, Name: name, Collection: x.collection.ID, At: now, Objects: x.served, Last: x.reached,
+			Kind: x.principal.Kind, Name: name, Collection: x.collection.ID, At: now, Pull: x.pull, Objects: x.served, Last: x.reached,
 			UserAgent: cut(r.UserAgent(), 256), Error: told,
 		})
 	}

@@ -328,14 +328,14 @@ func TestObserve(t *testing.T) {
 		if o.At.IsZero() {
 			t.Error("no time was observed")
 		}
-		return Served{Kind: o.Kind, Name: o.Name, Collection: o.Collection, Objects: o.Objects, Last: o.Last, UserAgent: o.UserAgent, Error: o.Error}
+		return Served{Kind: o.Kind, Name: o.Name, Collection: o.Collection, Pull: o.Pull, Objects: o.Objects, Last: o.Last, UserAgent: o.UserAgent, Error: o.Error}
 	}
 	got := g.get(g.objects(""), as("reader"), header("User-Agent", "tool"))
 	reached, err := ParseDateAdded(got.Header.Get("X-TAXII-Date-Added-Last"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Served{Kind: ClientAccount, Name: "reader", Collection: g.open.ID, Objects: 2, Last: reached, UserAgent: "tool"}
+	want := Served{Kind: ClientAccount, Name: "reader", Collection: g.open.ID, Pull: true, Objects: 2, Last: reached, UserAgent: "tool"}
 	if d := cmp.Diff(want, last()); d != "" {
 		t.Error(d)
 	}
@@ -351,6 +351,20 @@ func TestObserve(t *testing.T) {
 	g.do(http.MethodPost, g.objects(""), "{}", as("reader"))
 	if o := last(); !strings.HasPrefix(o.Error, "403 ") {
 		t.Errorf("a forbidden request was observed as %+v", o)
+	}
+	for request, pull := range map[[2]string]bool{
+		{http.MethodGet, "manifest/"}: true, {http.MethodHead, "objects/"}: false, {http.MethodGet, ""}: false, {http.MethodPost, "objects/"}: false,
+	} {
+		body := ""
+		if request[0] == http.MethodPost {
+			body = `{"objects":[` + indicator(3, v1, "") + `]}`
+		}
+		if got := g.do(request[0], root+"collections/"+g.open.ID+"/"+request[1], body, as("admin")); got.StatusCode/100 != 2 {
+			t.Errorf("%v: %d", request, got.StatusCode)
+		}
+		if o := last(); o.Pull != pull {
+			t.Errorf("%v was observed as %+v, want pull %v", request, o, pull)
+		}
 	}
 	before := len(g.store.observed)
 	g.get(g.objects(""), header("Authorization", "Basic x"))

@@ -309,8 +309,9 @@ func testObserve(t *testing.T, f *Fixture) {
 	}
 	f.subscribe(t, c)
 	at := f.Clock.Now()
-	f.Store.Observe(taxii.Served{Kind: taxii.ClientAccount, Name: "siem", Collection: c.ID, At: at, Objects: 10, Last: 100, UserAgent: "agent/1"})
-	f.Store.Observe(taxii.Served{Kind: taxii.ClientAccount, Name: "siem", Collection: c.ID, At: at.Add(time.Second), Objects: 5, Last: 200})
+	f.Store.Observe(taxii.Served{Kind: taxii.ClientAccount, Name: "siem", Collection: c.ID, At: at, Pull: true, Objects: 10, Last: 100, UserAgent: "agent/1"})
+	f.Store.Observe(taxii.Served{Kind: taxii.ClientAccount, Name: "siem", Collection: c.ID, At: at.Add(time.Second), Pull: true, Objects: 5, Last: 200})
+	f.Store.Observe(taxii.Served{Kind: taxii.ClientAccount, Name: "siem", Collection: c.ID, At: at.Add(2 * time.Second)}) // writes
 	f.Store.Observe(taxii.Served{Kind: taxii.ClientAccount, Name: "siem", At: at.Add(2 * time.Second), Error: "400 " + strings.Repeat("x", 1000)})
 	f.Store.Observe(taxii.Served{Kind: taxii.ClientAccount, Name: "nobody", At: at, Objects: 1})
 	f.Store.Observe(taxii.Served{Kind: taxii.PeerNode, Name: string(peerID), Collection: c.ID, At: at, Objects: 3, Last: 300})
@@ -324,7 +325,7 @@ func testObserve(t *testing.T, f *Fixture) {
 	if diff := cmp.Diff(want, clients[0].Seen); diff != "" {
 		t.Errorf("seen of the client (-want +got):\n%s", diff)
 	}
-	f.Store.Observe(taxii.Served{Kind: taxii.ClientAccount, Name: "siem", Collection: c.ID, At: at.Add(3 * time.Second)}) // nothing new
+	f.Store.Observe(taxii.Served{Kind: taxii.ClientAccount, Name: "siem", Collection: c.ID, At: at.Add(3 * time.Second), Pull: true}) // nothing new
 	f.Reopen(t)
 	want.LastSeen, want.LastPull, want.LastError = at.Add(3*time.Second), at.Add(3*time.Second), ""
 	if clients, err = f.Node.Clients(ctx); err != nil {
