@@ -31,7 +31,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		}),
 		rows: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "skjold_store_objects_total",
-			Help: "Objects by what became of them: stored, known, conflict, refused, tombstoned, deleted, served.",
+			Help: "Objects by what became of them: stored, known, conflict, refused, tombstoned, deleted, served, dropped (from a full quarantine).",
 		}, []string{"outcome"}),
 		unavailable: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "skjold_store_unavailable_total",

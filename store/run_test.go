@@ -9,6 +9,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/skjold-exchange/skjold/federation"
+	"github.com/skjold-exchange/skjold/federation/sync"
 	"github.com/skjold-exchange/skjold/taxii"
 )
 
@@ -95,5 +97,36 @@ func TestMaintain(t *testing.T) {
 	}
 	if err := e.truncate(t.Context()); err != nil || size() != 0 {
 		t.Errorf("truncate: %v, %d bytes left", err, size())
+	}
+}
+
+// TestRetireQuarantine holds that the background work lets go of what has been quarantined for 90 days.
+func TestRetireQuarantine(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	s, err := Open(t.Context(), Options{Dir: t.TempDir(), Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	c := addCollection(t, s)
+	if err := s.AddPeer(t.Context(), federation.Peer{Entity: "https://node.example", JWKS: []byte("{}")}, false); err != nil {
+		t.Fatal(err)
+	}
+	sub, err := s.Subscribe(t.Context(), sync.Subscription{Peer: "https://node.example", Collection: "feed", Into: c.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []int{1, 2, 2} { // the third comes when the first is too old
+		page := sync.PulledPage{Subscription: sub.ID, Received: now, Items: []sync.PulledItem{{Item: taxii.Item{ID: now.String(), Refused: "no"}}}}
+		if _, err := s.Apply(t.Context(), page); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.retireQuarantine(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if rows, err := s.Quarantine(t.Context(), 10); err != nil || len(rows) != want {
+			t.Errorf("%d rows at %v, %v, want %d", len(rows), now, err, want)
+		}
+		now = now.Add(46 * 24 * time.Hour)
 	}
 }

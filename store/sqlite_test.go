@@ -12,6 +12,7 @@ func fixture(t *testing.T, options store.Options) *storetest.Fixture {
 	t.Helper()
 	clock := storetest.NewClock()
 	options.Now = clock.Now
+	options.Quarantine = store.QuarantineBounds{Rows: storetest.QuarantineRows, Bytes: storetest.QuarantineBytes}
 	f := &storetest.Fixture{Clock: clock}
 	open := func(t *testing.T) {
 		t.Helper()

@@ -21,6 +21,8 @@ type Options struct {
 	URL string
 	// Now is the clock; nil for time.Now.
 	Now func() time.Time
+	// Quarantine bounds what is kept of what peers sent and was not stored.
+	Quarantine QuarantineBounds
 	// Logger receives what the background work has to tell; nil for slog.Default.
 	Logger *slog.Logger
 	// Registerer receives the metrics; nil for none.
@@ -34,6 +36,8 @@ type Store struct {
 	metrics *metrics
 	log     *slog.Logger
 	now     func() time.Time
+	// quarantine bounds what is kept of each subscription.
+	quarantine QuarantineBounds
 
 	sets     markingSets
 	observed observations
@@ -48,7 +52,7 @@ var (
 // Open opens the store and brings its schema up to date; a store that does not exist is created. The errors are
 // ErrNewerVersion, ErrDamaged, taxii.ErrUnavailable or internal ones.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{log: o.Logger, now: o.Now}
+	s := &Store{log: o.Logger, now: o.Now, quarantine: o.Quarantine.withDefaults()}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -95,7 +99,7 @@ func (s *Store) Close() error {
 }
 
 // Run does the background work until ctx ends: it writes what Observe gathers every second and once at the end, removes
-// statuses older than a week and keeps the write-ahead log short. It returns ctx's error.
+// statuses older than a week and quarantined objects older than 90 days, and keeps the write-ahead log short. It returns ctx's error.
 func (s *Store) Run(ctx context.Context) error {
 	flush := time.NewTicker(time.Second)
 	defer flush.Stop()
@@ -107,6 +111,7 @@ func (s *Store) Run(ctx context.Context) error {
 		}
 	}
 	report("removing old statuses", s.purgeStatuses(ctx))
+	report("removing old quarantined objects", s.retireQuarantine(ctx))
 	for {
 		select {
 		case <-ctx.Done():
@@ -118,6 +123,7 @@ func (s *Store) Run(ctx context.Context) error {
 			report("noting what was served", s.flush(ctx))
 		case <-maintain.C:
 			report("removing old statuses", s.purgeStatuses(ctx))
+			report("removing old quarantined objects", s.retireQuarantine(ctx))
 			report("maintenance", s.engine.Maintain(ctx))
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/skjold-exchange/skjold/taxii"
 )
 
-const subscriptionColumns = `s.id, s.peer, s.source, c.id, s.added_after, s.next, s.created, s.last_attempt, s.last_success, s.error, s.failures, s.received, s.quarantined, s.rules`
+const subscriptionColumns = `s.id, s.peer, s.source, c.id, s.added_after, s.next, s.created, s.last_attempt, s.last_success, s.error, s.failures, s.received, s.quarantined, s.rules, s.dropped`
 
 func scanSubscription(r row) sync.Subscription {
 	return sync.Subscription{
@@ -19,7 +19,7 @@ func scanSubscription(r row) sync.Subscription {
 		Cursor:  sync.Cursor{AddedAfter: r.Text(4), Next: r.Text(5)},
 		Created: timeOf(r.Int(6)), LastAttempt: timeOf(r.Int(7)), LastSuccess: timeOf(r.Int(8)),
 		Error: r.Text(9), Failures: int(r.Int(10)), Received: r.Int(11), Quarantined: r.Int(12),
-		Rules: sync.Rules(r.Text(13)),
+		Rules: sync.Rules(r.Text(13)), Dropped: r.Int(14),
 	}
 }
 
@@ -99,32 +99,6 @@ func (s *Store) Subscriptions(ctx context.Context) ([]sync.Subscription, error) 
 		list = nil
 		return c.Query(`SELECT `+subscriptionColumns+` FROM subscription s JOIN collection c ON c.number = s.collection ORDER BY s.id`, nil,
 			func(r row) error { list = append(list, scanSubscription(r)); return nil })
-	})
-	return list, err
-}
-
-// QuarantineRow is an object that came from a peer and was not stored.
-type QuarantineRow struct {
-	Subscription int64
-	Peer         federation.EntityID
-	Collection   string // id of the local collection that it was for
-	ID, Version  string // of the object, as far as they could be read
-	Reason       string
-	Raw          []byte // what came; empty if that was more than 1 MiB
-	Received     time.Time
-}
-
-// Quarantine returns the newest rows of the quarantine, at most limit.
-func (s *Store) Quarantine(ctx context.Context, limit int) ([]QuarantineRow, error) {
-	var list []QuarantineRow
-	err := s.read(ctx, func(c conn) error {
-		list = nil
-		return c.Query(`SELECT subscription, peer, collection, object, version, reason, raw, received FROM quarantine ORDER BY number DESC LIMIT $1`,
-			[]any{max(limit, 0)}, func(r row) error {
-				list = append(list, QuarantineRow{Subscription: r.Int(0), Peer: federation.EntityID(r.Text(1)), Collection: r.Text(2),
-					ID: r.Text(3), Version: r.Text(4), Reason: r.Text(5), Raw: r.Bytes(6), Received: timeOf(r.Int(7))})
-				return nil
-			})
 	})
 	return list, err
 }

@@ -47,6 +47,10 @@ var invariants = []struct{ rule, sql string }{
 		 WHERE EXISTS (SELECT 1 FROM entry e WHERE e.collection = t.collection AND e.object = t.object AND e.version_key = t.version_key)`},
 	{"what an entry breaks is recorded as a list",
 		`SELECT e.object FROM entry e WHERE e.violations <> '' AND e.violations NOT LIKE '[{%}]'`},
+	{"a subscription counts what the quarantine holds of it",
+		`SELECT s.peer || ' ' || s.source FROM subscription s
+		 WHERE s.quarantine_rows <> (SELECT COUNT(*) FROM quarantine q WHERE q.subscription = s.id)
+		 OR s.quarantine_bytes <> (SELECT COALESCE(SUM(q.size), 0) FROM quarantine q WHERE q.subscription = s.id)`},
 	{"an account is a client or a peer",
 		`SELECT a.name FROM account a WHERE (SELECT COUNT(*) FROM client c WHERE c.account = a.number) + (SELECT COUNT(*) FROM peer p WHERE p.account = a.number) <> 1`},
 	{"a subscription's peer is pinned",

@@ -27,12 +27,13 @@ type subscriptionJSON struct {
 	Failures    int         `json:"failures"`
 	Received    int64       `json:"received"`
 	Quarantined int64       `json:"quarantined"`
+	Dropped     int64       `json:"dropped"` // of those quarantined, the oldest, because the quarantine was full
 }
 
 func subscriptionToJSON(s sync.Subscription) subscriptionJSON {
 	return subscriptionJSON{
 		ID: s.ID, Peer: string(s.Peer), Collection: s.Collection, Into: s.Into, Rules: s.Rules, Cursor: s.Cursor, LastAttempt: jsonTime(s.LastAttempt),
-		LastSuccess: jsonTime(s.LastSuccess), Error: s.Error, Failures: s.Failures, Received: s.Received, Quarantined: s.Quarantined,
+		LastSuccess: jsonTime(s.LastSuccess), Error: s.Error, Failures: s.Failures, Received: s.Received, Quarantined: s.Quarantined, Dropped: s.Dropped,
 	}
 }
 

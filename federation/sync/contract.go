@@ -63,6 +63,8 @@ type Subscription struct {
 	Failures                 int
 	// Received and Quarantined count objects since the beginning.
 	Received, Quarantined int64
+	// Dropped counts what the quarantine no longer holds of these because it was full: the oldest make room for the new.
+	Dropped int64
 }
 
 // PulledPage is one page of a peer's collection, with what is to be made of each object.

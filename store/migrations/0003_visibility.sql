@@ -41,8 +41,8 @@ ALTER TABLE facet ADD COLUMN unknown INTEGER NOT NULL DEFAULT 0; -- 1: has a mar
 ALTER TABLE marking_set DROP COLUMN unknown;
 
 -- What the quarantine holds of a subscription, and what was dropped from it to make room.
-ALTER TABLE quarantine ADD COLUMN size BIGINT NOT NULL DEFAULT 0; -- of raw, in bytes
-UPDATE quarantine SET size = LENGTH(raw);
+ALTER TABLE quarantine ADD COLUMN size BIGINT NOT NULL DEFAULT 0; -- of what is kept, in bytes
+UPDATE quarantine SET size = LENGTH(raw) + LENGTH(object) + LENGTH(version) + LENGTH(reason);
 CREATE INDEX quarantine_age ON quarantine (received);
 CREATE INDEX quarantine_order ON quarantine (subscription, number, size);
 ALTER TABLE subscription ADD COLUMN quarantine_rows BIGINT NOT NULL DEFAULT 0;

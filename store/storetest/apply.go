@@ -3,6 +3,7 @@ package storetest
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +21,8 @@ var applyTests = []testCase{
 	{"a page and its cursor are stored together", testApply},
 	{"a page from another cursor is a conflict", testApplyConflict},
 	{"what is refused or contradicts is quarantined once", testQuarantine},
+	{"a full quarantine drops its oldest objects and counts them", testQuarantineFull},
+	{"the quarantine is purged by age", testPurgeQuarantine},
 	{"a large object is quarantined without its bytes", testQuarantineLarge},
 	{"replication does not bring back what was deleted", testTombstones},
 	{"subscriptions are kept with how they went", testSubscriptions},
@@ -184,6 +187,80 @@ func testQuarantine(t *testing.T, f *Fixture) {
 	}
 	if rows, err := f.Node.Quarantine(t.Context(), 100); err != nil || len(rows) != 5 {
 		t.Errorf("after unsubscribing the quarantine has %d rows, %v; want 5", len(rows), err)
+	}
+}
+
+// refusals are n items of about size bytes each, numbered from first.
+func refusals(first, n, size int) []sync.PulledItem {
+	items := make([]sync.PulledItem, n)
+	for i := range items {
+		name := fmt.Sprint("x", first+i)
+		items[i] = sync.PulledItem{Item: taxii.Item{ID: name, Refused: "no"}, Raw: append([]byte(name), bytes.Repeat([]byte("."), size)...)}
+	}
+	return items
+}
+
+func (f *Fixture) wantQuarantine(t *testing.T, newest, rows int, dropped int64) {
+	t.Helper()
+	list, err := f.Node.Quarantine(t.Context(), 1000)
+	if err != nil || len(list) != rows {
+		t.Fatalf("the quarantine has %d rows, %v, want %d", len(list), err, rows)
+	}
+	for i, r := range list {
+		if want := fmt.Sprint("x", newest-i); r.ID != want {
+			t.Fatalf("row %d is %s, want %s: the oldest make room", i, r.ID, want)
+		}
+	}
+	if s := f.subscription(t); s.Dropped != dropped || s.Quarantined != int64(newest)+1 {
+		t.Errorf("the subscription counts %d quarantined and %d dropped, want %d and %d", s.Quarantined, s.Dropped, newest+1, dropped)
+	}
+}
+
+func testQuarantineFull(t *testing.T, f *Fixture) {
+	sub := f.subscribe(t, f.collection(t, "Full"))
+	page := sync.PulledPage{Subscription: sub.ID, Items: refusals(0, QuarantineRows, 10)}
+	f.apply(t, page)
+	f.wantQuarantine(t, QuarantineRows-1, QuarantineRows, 0)
+	f.apply(t, page) // again: nothing new
+	f.wantQuarantine(t, QuarantineRows-1, QuarantineRows, 0)
+	page.Items = refusals(QuarantineRows, 3, 10)
+	f.apply(t, page)
+	f.wantQuarantine(t, QuarantineRows+2, QuarantineRows, 3)
+	f.Reopen(t)
+	page.Items = refusals(QuarantineRows+3, 5, QuarantineBytes/8) // five of them and few of the small ones fit
+	f.apply(t, page)
+	f.wantQuarantine(t, QuarantineRows+7, QuarantineRows, 8)
+	page.Items = refusals(QuarantineRows+8, 3, QuarantineBytes/8) // eight of them do not
+	f.apply(t, page)
+	f.wantQuarantine(t, QuarantineRows+10, 7, QuarantineRows+4)
+	page.Items = refusals(QuarantineRows+11, QuarantineRows+9, 10) // a page that is more than the quarantine holds
+	f.apply(t, page)
+	f.wantQuarantine(t, 2*QuarantineRows+19, QuarantineRows, QuarantineRows+20)
+}
+
+func testPurgeQuarantine(t *testing.T, f *Fixture) {
+	sub := f.subscribe(t, f.collection(t, "Purged"))
+	page := sync.PulledPage{Subscription: sub.ID, Items: refusals(0, 4, 10)}
+	f.apply(t, page)
+	f.Clock.Add(time.Hour)
+	at := f.Clock.Now()
+	page.Items = refusals(4, 2, 10)
+	f.apply(t, page)
+	for before, want := range map[time.Time]int{at.Add(-2 * time.Hour): 0, {}: 0} {
+		if n, err := f.Node.PurgeQuarantine(t.Context(), before); err != nil || n != want {
+			t.Errorf("PurgeQuarantine(%v) = %d, %v, want %d", before, n, err, want)
+		}
+	}
+	if n, err := f.Node.PurgeQuarantine(t.Context(), at); err != nil || n != 4 {
+		t.Errorf("PurgeQuarantine = %d, %v, want 4", n, err)
+	}
+	f.verify(t)
+	f.wantQuarantine(t, 5, 2, 0)
+	if err := f.Node.Unsubscribe(t.Context(), sub.ID); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := f.Node.PurgeQuarantine(t.Context(), at.Add(time.Microsecond)); err != nil || n != 2 {
+		t.Errorf("PurgeQuarantine after unsubscribing = %d, %v, want 2", n, err)
 	}
 }
 

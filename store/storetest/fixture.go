@@ -13,6 +13,12 @@ import (
 	"github.com/skjold-exchange/skjold/taxii"
 )
 
+// The bounds of the quarantine that the stores under test are opened with.
+const (
+	QuarantineRows  = 40
+	QuarantineBytes = 4 << 20
+)
+
 // Fixture is one empty store for one test.
 type Fixture struct {
 	// Store is under test as the protocol sees it: Node itself, or something in front of it.
