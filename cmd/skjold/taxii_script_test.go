@@ -23,7 +23,7 @@ import (
 // standard, or one client with the requests that it sends. The words that they are written in, beside testscript's own:
 //
 //	node [SETTING=VALUE]...        start a node; sets HOST, ROOT, ID and C (its first collection)
-//	impatient VAR TIMEOUT          serve the node at another address too, with a shorter time-out for headers
+//	impatient VAR TIMEOUT          serve the node at another address too, with a shorter time-out for requests
 //	collection NAME [FLAG]...      add a collection; sets NAME to its id
 //	account NAME [FLAG]...         add an account; sets NAME_KEY and NAME_BASIC
 //	manage ARG...                  run skjold with these arguments on the node's data directory
@@ -138,17 +138,19 @@ func cmdNode(ts *testscript.TestScript, _ bool, args []string) {
 	c.caller = c.accounts[made.User]
 }
 
-// cmdImpatient is how slow headers are tested without waiting as long as a server on the internet does.
+// cmdImpatient is how slow requests are tested without waiting as long as a server on the internet does.
 func cmdImpatient(ts *testscript.TestScript, _ bool, args []string) {
 	must(ts, len(args) == 2, "impatient VAR TIMEOUT")
 	timeout, err := time.ParseDuration(args[1])
 	ts.Check(err)
 	n := conversationOf(ts).node
 	server := n.server(n.handler())
-	if server.ReadHeaderTimeout <= 0 || server.ReadHeaderTimeout > time.Minute {
-		ts.Fatalf("the time-out for headers is %s", server.ReadHeaderTimeout)
+	for _, t := range []*time.Duration{&server.ReadHeaderTimeout, &server.ReadTimeout} {
+		if *t <= 0 || *t > time.Minute {
+			ts.Fatalf("a time-out of the server is %s", *t)
+		}
+		*t = timeout
 	}
-	server.ReadHeaderTimeout = timeout
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
 	done := make(chan error, 1)
