@@ -16,31 +16,7 @@ import (
 
 // withPatterns are options as a program wires them: with the patterning language.
 func withPatterns() stix.Options {
-	return stix.Options{CheckPattern: pattern.Check, PatternTimes: patternTimes}
-}
-
-// patternTimes collects the START … STOP qualifiers of a pattern.
-func patternTimes(text string) (start, stop []stix.Timestamp) {
-	p, err := pattern.Parse(text)
-	if err != nil {
-		return nil, nil
-	}
-	var walk func(pattern.ObservationExpression)
-	walk = func(e pattern.ObservationExpression) {
-		switch e := e.(type) {
-		case *pattern.Combination:
-			for _, operand := range e.Operands {
-				walk(operand)
-			}
-		case *pattern.Qualified:
-			if q, ok := e.Qualifier.(pattern.StartStop); ok {
-				start, stop = append(start, q.Start), append(stop, q.Stop)
-			}
-			walk(e.Operand)
-		}
-	}
-	walk(p.Root())
-	return start, stop
+	return stix.Options{CheckPattern: pattern.Check, PatternTimes: pattern.Times}
 }
 
 // Every case of the shared test data that the specification decides, with the patterning language wired in.

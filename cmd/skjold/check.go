@@ -24,6 +24,7 @@ type checkJSON struct {
 }
 
 func (a *app) checkCommand() *cobra.Command {
+	var together bool
 	var quiet bool
 	var patterns, collection string
 	var recorded bool
@@ -67,7 +68,7 @@ they were stored, which is quick in a large collection.`,
 			if err != nil {
 				return err
 			}
-			c := checker{app: a, quiet: quiet, many: len(files) > 1}
+			c := checker{app: a, quiet: quiet, many: len(files) > 1, together: together}
 			for _, name := range files {
 				if err := cmd.Context().Err(); err != nil {
 					return err
@@ -80,6 +81,7 @@ they were stored, which is quick in a large collection.`,
 		},
 	}
 	cmd.Flags().BoolVar(&quiet, "quiet", false, "print errors only, no warnings")
+	cmd.Flags().BoolVar(&together, "together", false, "also report what is wrong between the objects of one input, such as two contents of one version")
 	cmd.Flags().StringVar(&patterns, "patterns", "", "check a file (or -) of STIX patterns, one a line, instead of objects")
 	cmd.Flags().StringVar(&collection, "collection", "", "check what a collection of the node in --data holds: id, alias or title")
 	cmd.Flags().BoolVar(&recorded, "recorded", false, "with --collection, list what was recorded of objects that were stored although they break rules")
@@ -122,6 +124,7 @@ type checker struct {
 	*app
 	what                           string // what is checked, for the summary; "" for objects
 	quiet, many                    bool
+	together                       bool // also what is wrong between the objects of one input
 	objects, bad, errors, warnings int
 	broken                         int // inputs that could not be read to the end
 }
@@ -132,6 +135,10 @@ func (c *checker) file(name string) error {
 		return err
 	}
 	defer src.Close()
+	var cross *stix.CrossCheck
+	if c.together {
+		cross = stix.NewCrossCheck(0)
+	}
 	bar := newProgress(c.err, src.size, true, "checking")
 	err = src.objects(stix.DefaultLimits(), bar.add, func(index int, raw []byte, element *stix.ElementError) error {
 		var o *stix.Object
@@ -142,15 +149,37 @@ func (c *checker) file(name string) error {
 			report.Errors = []stix.Violation{elementViolation(element)}
 		} else if o, report = stix.Check(raw, checkOptions()); o != nil && o.ID != "" {
 			j.ID, j.Type = string(o.ID), o.Type
+			if cross != nil {
+				between := cross.Add(index, o)
+				report.Errors = append(report.Errors, between.Errors...)
+				report.Warnings = append(report.Warnings, between.Warnings...)
+			}
 		} else {
 			j.ID, j.Type = stix.Identity(raw)
 		}
 		return c.object(src.name, j, report)
 	})
 	bar.done()
+	if cross != nil && err == nil {
+		err = c.between(src.name, cross)
+	}
 	if err != nil {
 		c.broken++
 		fmt.Fprintf(c.err, "skjold: %s\n", err)
+	}
+	return nil
+}
+
+// between reports what showed only when the whole input had been seen.
+func (c *checker) between(file string, cross *stix.CrossCheck) error {
+	for _, f := range cross.Finish() {
+		c.objects-- // it was counted when it came
+		if err := c.object(file, checkJSON{Index: f.Index, ID: string(f.ID), Type: f.ID.Type()}, f.Report); err != nil {
+			return err
+		}
+	}
+	if cross.Truncated() {
+		fmt.Fprintf(c.err, "skjold: %s has more objects than --together can hold against each other; the later ones were checked by themselves\n", printable(file))
 	}
 	return nil
 }

@@ -171,7 +171,7 @@ func objectLimits(cfg *config.Config) stix.Limits {
 
 // checkOptions are the rules for what enters a node: all of STIX 2.1, patterns included.
 func checkOptions() stix.Options {
-	return stix.Options{Limits: stix.DefaultLimits(), Now: time.Now, CheckPattern: pattern.Check}
+	return stix.Options{Limits: stix.DefaultLimits(), Now: time.Now, CheckPattern: pattern.Check, PatternTimes: pattern.Times}
 }
 
 func checkObject(cfg *config.Config) func([]byte) (*stix.Object, stix.Report) {
