@@ -1,0 +1,85 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// choices are the list items of a package comment that name a section, each as one line.
+func choices(t *testing.T, file string) []string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		switch item, begins := strings.CutPrefix(line, "//   - "); {
+		case begins:
+			list = append(list, item)
+		case strings.HasPrefix(line, "//     ") && len(list) > 0:
+			list[len(list)-1] += " " + strings.TrimSpace(line[2:])
+		}
+	}
+	return list
+}
+
+// TestDivergences holds docs/divergences.md against the packages that make the choices and the scripts that show them.
+func TestDivergences(t *testing.T) {
+	page, err := os.ReadFile("../../docs/divergences.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := strings.Join(strings.Fields(string(page)), " ")
+	for _, file := range []string{"../../stix/doc.go", "../../stix/pattern/doc.go"} {
+		list := choices(t, file)
+		if len(list) == 0 {
+			t.Errorf("%s lists no choices", file)
+		}
+		for _, c := range list {
+			if !strings.Contains(words, c) {
+				t.Errorf("docs/divergences.md lacks this choice of %s; copy it there:\n%s", file, c)
+			}
+		}
+	}
+	sections := regexp.MustCompile(`§[0-9.]*[0-9]`)
+	for _, c := range choices(t, "../../taxii/doc.go") {
+		for _, s := range sections.FindAllString(c, -1) {
+			row := regexp.MustCompile(`(?m)^\|[^|]*\b` + regexp.QuoteMeta(strings.TrimPrefix(s, "§")) + `\b[^|]*\|`)
+			if !row.Match(page) {
+				t.Errorf("docs/divergences.md has no row of TAXII %s, of which taxii/doc.go says:\n%s", s, c)
+			}
+		}
+	}
+}
+
+// TestClientsPage holds docs/taxii.md against the commands that it names and the scripts that it points to.
+func TestClientsPage(t *testing.T) {
+	page, err := os.ReadFile("../../docs/taxii.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	scripts, err := filepath.Glob("testdata/taxii/client-*.txtar")
+	if err != nil || len(scripts) == 0 {
+		t.Fatalf("%d scripts, %v", len(scripts), err)
+	}
+	for _, name := range []string{"taxii2-client", "python-stix2", "OpenCTI", "Sentinel", "Splunk", "Elastic", "XSOAR", "MISP"} {
+		if !strings.Contains(string(page), name) {
+			t.Errorf("docs/taxii.md says nothing of %s", name)
+		}
+	}
+	for _, m := range regexp.MustCompile("`?skjold ([a-z]+(?: [a-z]+)?)").FindAllStringSubmatch(string(page), -1) {
+		if code, _, errOut := runCLI(t.Context(), append(strings.Fields(m[1]), "--help")...); code != exitDone {
+			t.Errorf("docs/taxii.md names %q: %s", m[0], errOut)
+		}
+	}
+	for _, m := range regexp.MustCompile("`limits\\.([a-z_]+)`").FindAllStringSubmatch(string(page), -1) {
+		if out := mustRun(t, "config", "example"); !strings.Contains(out, m[1]+":") {
+			t.Errorf("docs/taxii.md names limits.%s, which the configuration does not have", m[1])
+		}
+	}
+}
