@@ -10,11 +10,13 @@ import (
 // engine is a database that runs the package's SQL.
 type engine interface {
 	// Read runs fn on one snapshot: every statement of fn sees the same committed state. ctx bounds the wait for a
-	// connection.
+	// connection, and a statement that runs when it ends is given up: nobody waits for the answer any more.
 	Read(ctx context.Context, fn func(conn) error) error
 	// Write runs fn in a transaction that excludes every other writer, in this process and in others, and is durable
 	// when Write returns nil. ctx bounds the wait for the turn; once fn has begun, it is run to its end.
 	Write(ctx context.Context, fn func(conn) error) error
+	// Alter is Write for changes of the schema, which take as long as the database is large.
+	Alter(ctx context.Context, fn func(conn) error) error
 	// Maintain does what the engine needs now and then; it is called every minute.
 	Maintain(ctx context.Context) error
 	Close() error

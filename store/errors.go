@@ -25,6 +25,9 @@ var (
 // errStop ends a query early; the engine's Query returns nil for it.
 var errStop = errors.New("stop")
 
+// errInterrupted: a statement was given up because its caller's context ended.
+var errInterrupted = errors.New("interrupted")
+
 func unavailable(what string, err error) error {
 	return fmt.Errorf("%w: %s: %w", taxii.ErrUnavailable, what, err)
 }

@@ -80,7 +80,7 @@ func migrate(ctx context.Context, e engine, hasSchema string, dialect func(strin
 		return fmt.Errorf("%w (its schema is version %d, this program knows %d)", ErrNewerVersion, have, len(steps))
 	}
 	for _, step := range steps[have:] {
-		if err := e.Write(ctx, func(c conn) error { return step.apply(c, dialect, now) }); err != nil {
+		if err := e.Alter(ctx, func(c conn) error { return step.apply(c, dialect, now) }); err != nil {
 			return err
 		}
 	}

@@ -10,7 +10,10 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/skjold-exchange/skjold/taxii"
 )
 
 // postgresEngine is a PostgreSQL database, in the schema that its URL's search_path names. Several processes may use it.
@@ -18,8 +21,19 @@ type postgresEngine struct {
 	pool *pgxpool.Pool
 }
 
-// postgresPatience is how long a writer waits for another process's transaction.
-const postgresPatience = 30 * time.Second
+const (
+	// postgresPatience is how long a writer waits for another process's transaction.
+	postgresPatience = 30 * time.Second
+	// postgresStatement is the longest that a statement may run: longer than removing a large collection takes.
+	postgresStatement = 5 * time.Minute
+	// postgresWrite is the longest that a write transaction may take. Without an end, a connection that dies without a
+	// word would keep every other writer of the process waiting.
+	postgresWrite = 10 * time.Minute
+	// postgresIdle is how long a transaction may do nothing: a process that is stopped inside one lets the others write.
+	postgresIdle = time.Minute
+	// postgresFarewell is how long leaving a transaction may take.
+	postgresFarewell = 10 * time.Second
+)
 
 // postgresHasSchema counts the table of applied migrations.
 const postgresHasSchema = `SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = 'schema_version'`
@@ -46,7 +60,17 @@ func openPostgres(ctx context.Context, url string) (*postgresEngine, error) {
 	params := config.ConnConfig.RuntimeParams
 	params["application_name"] = "skjold"
 	params["synchronous_commit"] = "on" // a commit is durable, whatever the server's default
-	params["lock_timeout"] = fmt.Sprint(postgresPatience.Milliseconds())
+	for name, limit := range map[string]time.Duration{
+		"lock_timeout":                        postgresPatience,
+		"statement_timeout":                   postgresStatement,
+		"idle_in_transaction_session_timeout": postgresIdle,
+	} {
+		params[name] = fmt.Sprint(limit.Milliseconds())
+	}
+	// A statement that is given up ends at the server too, and its connection goes on being used.
+	config.ConnConfig.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
+		return &pgconn.CancelRequestContextWatcherHandler{Conn: c, DeadlineDelay: postgresFarewell}
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, postgresError(err)
@@ -60,44 +84,62 @@ func openPostgres(ctx context.Context, url string) (*postgresEngine, error) {
 
 // Read implements engine.
 func (e *postgresEngine) Read(ctx context.Context, fn func(conn) error) error {
-	return e.transaction(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, nil, fn)
+	tx, err := e.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	if err != nil {
+		return postgresError(err)
+	}
+	defer leave(ctx, tx)
+	if err := fn(&postgresConn{ctx: ctx, tx: tx}); err != nil && ctx.Err() != nil && errors.Is(err, taxii.ErrUnavailable) {
+		return unavailable("reading was given up", context.Cause(ctx))
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
+// leave ends a transaction that is not to be committed or has been, also after a panic and when its caller has gone.
+func leave(ctx context.Context, tx pgx.Tx) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), postgresFarewell)
+	defer cancel()
+	_ = tx.Rollback(ctx)
 }
 
 // Write implements engine.
 func (e *postgresEngine) Write(ctx context.Context, fn func(conn) error) error {
-	lock := func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, writerLock)
-		return err
-	}
-	return e.transaction(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, lock, fn)
+	return e.write(ctx, postgresWrite, fn)
 }
 
-// transaction runs fn in a transaction. ctx ends the waits for a connection and for the lock, and nothing after them.
-func (e *postgresEngine) transaction(ctx context.Context, o pgx.TxOptions, lock func(context.Context, pgx.Tx) error, fn func(conn) error) error {
-	tx, err := e.pool.BeginTx(ctx, o)
+// Alter implements engine.
+func (e *postgresEngine) Alter(ctx context.Context, fn func(conn) error) error {
+	return e.write(ctx, 0, func(c conn) error {
+		if _, err := c.Exec(`SET LOCAL statement_timeout = 0`); err != nil {
+			return err
+		}
+		return fn(c)
+	})
+}
+
+// write runs fn in a transaction. ctx ends the waits for a connection and for the lock; after them only the limit does, 0
+// for none.
+func (e *postgresEngine) write(ctx context.Context, limit time.Duration, fn func(conn) error) error {
+	tx, err := e.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
 	if err != nil {
 		return postgresError(err)
 	}
+	defer leave(ctx, tx)
+	if _, err := tx.Exec(ctx, writerLock); err != nil {
+		return postgresError(err)
+	}
 	running := context.WithoutCancel(ctx)
-	done := false
-	defer func() {
-		if !done {
-			_ = tx.Rollback(running) // also after a panic
-		}
-	}()
-	if lock != nil {
-		if err := lock(ctx, tx); err != nil {
-			return postgresError(err)
-		}
+	if limit > 0 {
+		var cancel context.CancelFunc
+		running, cancel = context.WithTimeout(running, limit)
+		defer cancel()
 	}
 	if err := fn(&postgresConn{ctx: running, tx: tx}); err != nil {
 		return err
 	}
-	if err := tx.Commit(running); err != nil {
-		return postgresError(err)
-	}
-	done = true
-	return nil
+	return postgresError(tx.Commit(running))
 }
 
 // Maintain implements engine: the server's own vacuum does what is needed.
@@ -120,6 +162,12 @@ var unavailableClasses = map[string]string{
 	"58": "the database has a system error",
 }
 
+// unavailableCodes are SQLSTATEs that say less than their class or something else.
+var unavailableCodes = map[string]string{
+	"25P03": "the transaction did nothing for too long",
+	"57014": "the statement took too long or was given up",
+}
+
 // postgresError puts PostgreSQL's errors into the words of the contracts.
 func postgresError(err error) error {
 	var pg *pgconn.PgError
@@ -127,6 +175,9 @@ func postgresError(err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &pg):
+		if what, ok := unavailableCodes[pg.Code]; ok {
+			return unavailable(what, err)
+		}
 		if what, ok := unavailableClasses[pg.Code[:min(2, len(pg.Code))]]; ok {
 			return unavailable(what, err)
 		}

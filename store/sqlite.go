@@ -26,8 +26,8 @@ const (
 	walLimit = 64 << 20
 )
 
-// sqliteEngine is SQLite in one file. One connection writes and a few read; each is used by one goroutine at a time.
-// Connections are never interrupted by a caller's context while a statement runs: a page query is short, and a
+// sqliteEngine is SQLite in one file. One connection writes and a few read; each is used by one goroutine at a time. A
+// reader whose caller's context ends is interrupted, and is fit for the next caller when it is given back; a write
 // transaction that has begun is finished.
 type sqliteEngine struct {
 	path    string
@@ -101,6 +101,7 @@ func (e *sqliteEngine) connect(write bool) (*sqliteConn, error) {
 		pragmas = append([]string{`PRAGMA page_size = 8192`, `PRAGMA journal_mode = WAL`}, pragmas...)
 		pragmas = append(pragmas, `PRAGMA cache_size = -65536`, `PRAGMA wal_autocheckpoint = 4000`)
 	} else {
+		c.interruptible()
 		pragmas = append(pragmas[:len(pragmas):len(pragmas)], `PRAGMA cache_size = -8192`, `PRAGMA query_only = ON`)
 	}
 	for _, pragma := range pragmas {
@@ -123,18 +124,29 @@ func (e *sqliteEngine) Read(ctx context.Context, fn func(conn) error) error {
 		return err
 	}
 	defer func() {
+		if c.db.AutocommitEnabled() { // SQLite leaves the transaction by itself after some errors
+			return
+		}
 		if _, err := c.Exec(`ROLLBACK`); err != nil {
 			_ = c.close() // a connection that can't leave its transaction is replaced
 			c = nil
 		}
 	}()
-	return fn(c)
+	defer c.watch(ctx)()
+	if err := fn(c); errors.Is(err, errInterrupted) {
+		return unavailable("reading was given up", context.Cause(ctx))
+	} else if err != nil {
+		return err
+	}
+	return nil
 }
 
 func (e *sqliteEngine) reader(ctx context.Context) (*sqliteConn, error) {
 	select {
 	case <-e.closed:
 		return nil, ErrClosed
+	case <-ctx.Done():
+		return nil, unavailable("waiting for a database connection", ctx.Err())
 	default:
 	}
 	select {
@@ -180,6 +192,9 @@ func (e *sqliteEngine) Write(ctx context.Context, fn func(conn) error) error {
 	done = true
 	return nil
 }
+
+// Alter implements engine.
+func (e *sqliteEngine) Alter(ctx context.Context, fn func(conn) error) error { return e.Write(ctx, fn) }
 
 func (e *sqliteEngine) takeWriter(ctx context.Context) (*sqliteConn, error) {
 	select {

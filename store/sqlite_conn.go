@@ -19,6 +19,8 @@ const maxStatements = 256
 type sqliteConn struct {
 	db         *sqlite.Conn
 	statements map[string]*sqliteStatement
+	// interrupt, closed, ends the statement that runs; nil for the writer, whose statements are finished.
+	interrupt chan struct{}
 }
 
 type sqliteStatement struct {
@@ -29,6 +31,29 @@ type sqliteStatement struct {
 
 func newSQLiteConn(db *sqlite.Conn) *sqliteConn {
 	return &sqliteConn{db: db, statements: make(map[string]*sqliteStatement)}
+}
+
+// interruptible makes the connection one whose statements can be interrupted: now, or again after an interruption.
+func (c *sqliteConn) interruptible() {
+	c.interrupt = make(chan struct{})
+	c.db.SetInterrupt(c.interrupt)
+}
+
+// watch interrupts the connection's statements when ctx ends, until the function that it returns is called. After that the
+// connection is as it was, whatever happened in between: an interruption that is under way is waited for. The channel
+// outlives the reads that are not interrupted, as setting it costs a goroutine.
+func (c *sqliteConn) watch(ctx context.Context) (release func()) {
+	if ctx.Done() == nil {
+		return func() {}
+	}
+	interrupt := c.interrupt
+	stop := context.AfterFunc(ctx, func() { close(interrupt) })
+	return func() {
+		if !stop() {
+			<-interrupt
+			c.interruptible()
+		}
+	}
 }
 
 // close finalises the statements too: SQLite does not close a connection that has any.
@@ -211,6 +236,8 @@ func sqliteError(err error) error {
 		return nil
 	}
 	switch sqlite.ErrCode(err).ToPrimary() {
+	case sqlite.ResultInterrupt:
+		return fmt.Errorf("%w: %w", errInterrupted, err)
 	case sqlite.ResultBusy, sqlite.ResultLocked:
 		return unavailable("the database is locked by another process", err)
 	case sqlite.ResultFull:
