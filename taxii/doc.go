@@ -1,5 +1,5 @@
 // Package taxii is TAXII 2.1 (OASIS Standard, 10 June 2021): its resources, content negotiation, filters and page
-// tokens, a Server of all eleven operations and an Client.
+// tokens, a Server of all eleven operations and a Client.
 //
 // The package knows nothing of databases, accounts or the sharing policy: what it needs of them it asks through the
 // contracts in contract.go (Store, Authenticator, Visibility).
@@ -14,6 +14,8 @@
 //
 //   - §3.1: paths are served with and without the trailing slash, without redirects, which would turn a POST into a GET.
 //     Paths that readers may understand differently (//, %2F, dot segments) are not found.
+//   - RFC 9112 §6.1: an HTTP/1 connection ends after a request whose body came in chunks.
+//   - §1.6.8: an Accept that allows nothing of TAXII 2.1 is a 406 before authentication, as clients that probe for 2.0 need.
 //   - §3.1: a missing Accept, */*, application/* and application/json are answered too. Content-Type of a GET is ignored.
 //   - §3.2: the date added headers of an empty page repeat the position asked from, or else tell the collection's
 //     creation.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"compress/gzip"
 	"fmt"
 	"maps"
 	"os"
@@ -125,4 +127,26 @@ func cmdHave(ts *testscript.TestScript, _ bool, args []string) {
 	if got.status != 202 || !strings.Contains(got.body, fmt.Sprintf(`"success_count":%d`, len(args))) {
 		ts.Fatalf("not all of %v were added: %d %s", args, got.status, got.body)
 	}
+}
+
+func cmdFill(ts *testscript.TestScript, _ bool, args []string) {
+	must(ts, len(args) == 3, "fill FILE N TEXT")
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), fmt.Appendf(nil, "%*s", n, args[2]), 0o600))
+}
+
+func cmdGzip(ts *testscript.TestScript, _ bool, args []string) {
+	must(ts, len(args) == 2 || len(args) == 3, "gzip FROM TO [N]")
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, err := z.Write([]byte(ts.ReadFile(args[0])))
+	ts.Check(err)
+	ts.Check(z.Close())
+	if len(args) == 3 {
+		n, err := strconv.Atoi(args[2])
+		ts.Check(err)
+		b.Truncate(n)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), b.Bytes(), 0o600))
 }

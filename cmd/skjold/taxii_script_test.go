@@ -41,6 +41,8 @@ import (
 //	set VAR header NAME|json PATH|body          keep something of the answer
 //	same VAR                       the body equals what was kept
 //	text VAR N TEXT                a text N times over
+//	fill FILE N TEXT               write a text with spaces in front, N octets in all
+//	gzip FROM TO [N]               compress a file; its first N octets only
 //	milliseconds VAR TIME          a TAXII timestamp as JavaScript's toISOString() cuts it
 //
 // A sample OBJECT is TYPE.NUMBER, or TYPE.NUMBER.VERSION. Its id is in $TYPE1 to $TYPE9 (without hyphens), its versions are
@@ -62,7 +64,7 @@ func TestTAXIIScripts(t *testing.T) {
 			"node": cmdNode, "impatient": cmdImpatient, "collection": cmdCollection, "account": cmdAccount,
 			"manage": cmdManage, "as": cmdAs, "have": cmdHave, "envelope": cmdEnvelope, "bundle": cmdBundle,
 			"http": cmdHTTP, "soon": cmdSoon, "raw": cmdRaw, "header": cmdHeader, "body": cmdBody, "json": cmdJSON, "objects": cmdObjects,
-			"set": cmdSet, "same": cmdSame, "text": cmdText, "milliseconds": cmdMilliseconds,
+			"set": cmdSet, "same": cmdSame, "text": cmdText, "fill": cmdFill, "gzip": cmdGzip, "milliseconds": cmdMilliseconds,
 		},
 	})
 }
