@@ -23,14 +23,29 @@ type quarantineJSON struct {
 
 func (a *app) quarantineCommand() *cobra.Command {
 	var limit int
+	var purge time.Duration
 	cmd := &cobra.Command{
 		Use: "quarantine", Short: "List objects that peers sent and that were not stored, with the reason", Args: cobra.NoArgs,
-		Example: "  skjold federation quarantine --limit 20\n  skjold federation quarantine --json",
+		Example: "  skjold federation quarantine --limit 20\n  skjold federation quarantine --json\n  skjold federation quarantine --purge-older 720h",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 1 {
 				return usagef("--limit %d is not a positive number", limit)
 			}
+			if purge < 0 {
+				return usagef("--purge-older %s is negative", purge)
+			}
 			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
+				if purge > 0 {
+					n, err := st.PurgeQuarantine(ctx, time.Now().Add(-purge))
+					if err != nil {
+						return err
+					}
+					if a.json {
+						return printJSON(a.out, map[string]int{"purged": n})
+					}
+					_, err = fmt.Fprintf(a.out, "Removed %d objects from the quarantine\n", n)
+					return err
+				}
 				rows, err := st.Quarantine(ctx, limit)
 				if err != nil {
 					return err
@@ -49,6 +64,7 @@ func (a *app) quarantineCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().IntVar(&limit, "limit", 100, "how many to list, the newest first")
+	cmd.Flags().DurationVar(&purge, "purge-older", 0, "remove what came longer ago than this, such as 720h, instead of listing")
 	return cmd
 }
 
