@@ -40,15 +40,14 @@ func (s *Server) getManifest(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if len(got.Entries) == 0 && exchangeOf(r).principal.EmptyList {
-		setDateAdded(w.Header(), p, got)
-		return s.writeContent(w, r, &body{head: []byte(emptyObjects)})
+	setDateAdded(w.Header(), p, got)
+	if len(got.Entries) == 0 {
+		return s.writeContent(w, r, empty(exchangeOf(r).principal.EmptyList))
 	}
 	manifest := Manifest{More: got.More, Next: nextToken(p, got)}
 	for _, e := range got.Entries {
 		manifest.Objects = append(manifest.Objects, e.manifestRecord())
 	}
-	setDateAdded(w.Header(), p, got)
 	return s.writeContentResource(w, r, manifest)
 }
 
@@ -91,11 +90,14 @@ func (s *Server) getVersions(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	setDateAdded(w.Header(), p, got)
+	if len(got.Entries) == 0 {
+		return s.writeContent(w, r, empty(false))
+	}
 	versions := Versions{More: got.More, Next: nextToken(p, got)}
 	for _, e := range got.Entries {
 		versions.Versions = append(versions.Versions, e.Version)
 	}
-	setDateAdded(w.Header(), p, got)
 	return s.writeContentResource(w, r, versions)
 }
 
@@ -196,18 +198,21 @@ func (s *Server) objectEntries(r *http.Request, c Collection, q Query) (Page, er
 	return got, err
 }
 
-// emptyObjects is an empty envelope or manifest for a client that needs the list (§2 would omit it).
-const emptyObjects = `{"objects":[]}`
+// empty is the answer that has nothing in it: an empty object (§2, §3.7), or one with an empty list for a client that
+// needs it.
+func empty(list bool) *body {
+	if list {
+		return &body{head: []byte(`{"objects":[]}`)}
+	}
+	return &body{head: []byte("{}")}
+}
 
 // envelope puts the objects' bytes into an envelope (§3.7) as they are.
 func envelope(p page, got Page, emptyList bool) *body {
-	switch {
-	case len(got.Entries) == 0 && emptyList:
-		return &body{head: []byte(emptyObjects)}
-	case len(got.Entries) == 0:
-		return &body{head: []byte("{}")}
+	if len(got.Entries) == 0 {
+		return empty(emptyList)
 	}
-	head := `{"objects":[`
+	head := `{"more":false,"objects":[`
 	if got.More {
 		head = `{"more":true,"next":"` + nextToken(p, got) + `","objects":[` // base64url: nothing to escape
 	}

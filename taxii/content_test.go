@@ -305,7 +305,7 @@ func TestObjectAndVersions(t *testing.T) {
 		}
 	}
 	versions := g.get(object + "versions/")
-	if want := fmt.Sprintf(`{"versions":[%q,%q,%q]}`, v1, v3, v2); versions.body != want {
+	if want := fmt.Sprintf(`{"more":false,"versions":[%q,%q,%q]}`, v1, v3, v2); versions.body != want {
 		t.Errorf("versions %s, want them by date added, %s", versions.body, want)
 	}
 	// What the caller may not see at all does not exist; what is only filtered away is an empty answer.

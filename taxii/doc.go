@@ -27,6 +27,7 @@
 //   - §3.5: next carries its query and works alone. What a request names itself wins; of two positions the later counts.
 //     A token of another collection is ignored, one from before a restore or damaged is a 400. A page may end before its
 //     limit when its objects are large; more is true then.
+//   - §3.7, §5.3.1, §5.8.1: more is told wherever something is returned, also as false.
 //   - §4.1, §4.2: discovery and the API root need authentication.
 //   - §4.2.1: max_content_length also bounds what a gzip body expands to.
 //   - §5.3.1, §5.8.1: manifest and versions carry next where more is true, which their tables do not list.

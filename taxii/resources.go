@@ -49,16 +49,17 @@ type CollectionsResource struct {
 	Collections []CollectionResource `json:"collections,omitempty"`
 }
 
-// Envelope is the envelope resource (§3.7). Objects are the objects' bytes.
+// Envelope is the envelope resource (§3.7). Objects are the objects' bytes. The server says more in every envelope that is
+// not empty, also where it is false and could be left out: some clients read it without asking whether it is there.
 type Envelope struct {
-	More    bool              `json:"more,omitempty"`
+	More    bool              `json:"more"`
 	Next    string            `json:"next,omitempty"`
 	Objects []json.RawMessage `json:"objects,omitempty"`
 }
 
-// Manifest is the manifest resource (§5.3.1). Next is not in the standard's table, but §5.3 takes it as a parameter.
+// Manifest is the manifest resource (§5.3.1), with more as in an Envelope. Next is not in the standard's table, but §5.3 takes it as a parameter.
 type Manifest struct {
-	More    bool             `json:"more,omitempty"`
+	More    bool             `json:"more"`
 	Next    string           `json:"next,omitempty"`
 	Objects []ManifestRecord `json:"objects,omitempty"`
 }
@@ -74,7 +75,7 @@ type ManifestRecord struct {
 // Versions is the versions resource (§5.8.1), in ascending order of date added. Next is not in the standard's table, but
 // §5.8 takes it as a parameter.
 type Versions struct {
-	More     bool     `json:"more,omitempty"`
+	More     bool     `json:"more"`
 	Next     string   `json:"next,omitempty"`
 	Versions []string `json:"versions,omitempty"`
 }
