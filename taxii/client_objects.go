@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"net/http"
 	"net/url"
 	"time"
@@ -88,7 +87,7 @@ func (c *Client) Add(ctx context.Context, collection string, objects [][]byte) (
 	if err != nil {
 		return Status{}, err
 	}
-	resp, _, err := c.send(ctx, http.MethodPost, u, joinEnvelope(objects))
+	resp, _, err := c.send(ctx, http.MethodPost, u, JoinEnvelope(objects))
 	if err != nil {
 		return Status{}, err
 	}
@@ -117,7 +116,8 @@ const (
 	envelopeTail = `]}`
 )
 
-func joinEnvelope(objects [][]byte) []byte {
+// JoinEnvelope wraps objects into an envelope (§3.7) without looking at them.
+func JoinEnvelope(objects [][]byte) []byte {
 	size := len(envelopeHead) + len(envelopeTail) + len(objects)
 	for _, o := range objects {
 		size += len(o)
@@ -130,29 +130,6 @@ func joinEnvelope(objects [][]byte) []byte {
 		b = append(b, o...)
 	}
 	return append(b, envelopeTail...)
-}
-
-// Batches groups objects for Add: each group's envelope has at most the given octets (a server's max_content_length) and
-// number of objects. An object too large for a group goes alone, and the server says no to it.
-func Batches(objects iter.Seq[[]byte], octets int64, count int) iter.Seq[[][]byte] {
-	return func(yield func([][]byte) bool) {
-		const frame = int64(len(envelopeHead) + len(envelopeTail))
-		var group [][]byte
-		size := frame
-		for o := range objects {
-			if len(group) > 0 && (size+int64(len(o))+1 > octets || len(group) >= count) {
-				if !yield(group) {
-					return
-				}
-				group, size = nil, frame
-			}
-			group = append(group, o)
-			size += int64(len(o)) + 1
-		}
-		if len(group) > 0 {
-			yield(group)
-		}
-	}
 }
 
 // Delete deletes an object's version, or all versions for version "" (§5.7). versions are as in match[version].

@@ -9,7 +9,6 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -429,24 +428,5 @@ func TestPagesThatAreNone(t *testing.T) {
 		if err == io.EOF || !strings.Contains(err.Error(), "/api/collections/c/objects/") {
 			t.Errorf("%s: %v", name, err)
 		}
-	}
-}
-
-func TestBatches(t *testing.T) {
-	objects := [][]byte{[]byte("1234"), []byte("12"), []byte("123456789012345678901234567890"), []byte("1"), []byte("2")}
-	var got []string
-	for group := range Batches(slices.Values(objects), 22, 2) {
-		envelope := string(joinEnvelope(group))
-		if len(envelope) > 22 && len(group) > 1 {
-			t.Errorf("envelope %s of %d octets", envelope, len(envelope))
-		}
-		got = append(got, envelope)
-	}
-	want := []string{`{"objects":[1234,12]}`, `{"objects":[123456789012345678901234567890]}`, `{"objects":[1,2]}`}
-	if d := cmp.Diff(want, got); d != "" {
-		t.Error(d)
-	}
-	for range Batches(slices.Values(objects), 22, 2) {
-		break
 	}
 }

@@ -168,12 +168,14 @@ func fetchPeer(ctx context.Context, self string, allowPrivate bool, thumbprint s
 	if err != nil {
 		return err
 	}
-	if p.JWKS, err = json.Marshal(c.RequestKeys); err != nil {
+	fetched, err := c.Peer(p.Added)
+	if err != nil {
 		return err
 	}
-	if p.APIRoot == "" {
-		p.APIRoot = c.APIRoot
+	if p.APIRoot != "" {
+		fetched.APIRoot = p.APIRoot
 	}
+	*p = fetched
 	return nil
 }
 

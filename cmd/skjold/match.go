@@ -10,6 +10,7 @@ import (
 
 	"github.com/skjold-exchange/skjold/stix"
 	"github.com/skjold-exchange/skjold/stix/pattern"
+	"github.com/skjold-exchange/skjold/taxii"
 )
 
 // matchJSON is the answer of match --json.
@@ -99,7 +100,7 @@ func (o *observations) match(p *pattern.Pattern, budget pattern.Budget) (matchJS
 	for _, raw := range o.objects {
 		all = append(all, raw)
 	}
-	whole, err := pattern.Match(p, [][]byte{envelope(all)}, budget)
+	whole, err := pattern.Match(p, [][]byte{taxii.JoinEnvelope(all)}, budget)
 	if err != nil {
 		return m, err
 	}
@@ -108,7 +109,7 @@ func (o *observations) match(p *pattern.Pattern, budget pattern.Budget) (matchJS
 		return m, nil
 	}
 	for _, id := range o.observed {
-		one, err := pattern.Match(p, [][]byte{envelope(o.withReferences(id))}, budget)
+		one, err := pattern.Match(p, [][]byte{taxii.JoinEnvelope(o.withReferences(id))}, budget)
 		if err != nil {
 			return m, err
 		}

@@ -77,25 +77,11 @@ func (t *localTarget) name() string    { return t.collection.Title }
 func (t *localTarget) maxBytes() int64 { return t.max }
 
 func (t *localTarget) send(ctx context.Context, objects [][]byte) (taxii.Status, error) {
-	s, err := t.intake.Read(bytes.NewReader(envelope(objects)), t.collection, localAccount)
+	s, err := t.intake.Read(bytes.NewReader(taxii.JoinEnvelope(objects)), t.collection, localAccount)
 	if err != nil {
 		return taxii.Status{}, err
 	}
 	return t.store.Add(ctx, s)
-}
-
-// envelope wraps objects without looking at them (TAXII 2.1 §3.7).
-func envelope(objects [][]byte) []byte {
-	var b bytes.Buffer
-	b.WriteString(`{"objects":[`)
-	for i, raw := range objects {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.Write(raw)
-	}
-	b.WriteString(`]}`)
-	return b.Bytes()
 }
 
 // remoteTarget publishes to a TAXII 2.1 server.
