@@ -140,7 +140,6 @@ func eventually(t *testing.T, limit time.Duration, f func() error) {
 // process is the program in a process of its own, which a test may kill.
 type process struct {
 	cmd *exec.Cmd
-	out bytes.Buffer
 	url string
 }
 
@@ -149,7 +148,12 @@ func startProcess(t *testing.T, dir dataDir, env ...string) *process {
 	t.Helper()
 	p := &process{cmd: exec.Command(os.Args[0], "serve", "--data", string(dir))}
 	p.cmd.Env = append(append(os.Environ(), asProgram+"=1"), env...)
-	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
+	out, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	p.cmd.Stdout, p.cmd.Stderr = out, out
 	cfg, err := config.Load(config.LoadOptions{File: dir.config(), Env: []string{}})
 	if err != nil {
 		t.Fatal(err)
@@ -162,7 +166,8 @@ func startProcess(t *testing.T, dir dataDir, env ...string) *process {
 	eventually(t, 30*time.Second, func() error {
 		res, err := http.Get(p.url + "/readyz")
 		if err != nil {
-			return fmt.Errorf("%w; the process said:\n%s", err, p.out.String())
+			said, _ := os.ReadFile(out.Name()) // what is missing of it does not matter here
+			return fmt.Errorf("%w; the process said:\n%s", err, said)
 		}
 		defer res.Body.Close()
 		if res.StatusCode != http.StatusOK {
