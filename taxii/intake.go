@@ -179,6 +179,9 @@ func (in *Intake) unreadable(id string, index int, reason string) Item {
 
 // refusal is why an object that passed the check may not enter a collection, "" if it may.
 func (in *Intake) refusal(o *stix.Object, c Collection) string {
+	if o.FalseTLP() {
+		return "The id is that of a TLP marking, and the definition is not that marking's; use the standard's own object, or another id. (STIX §7.2.1)"
+	}
 	latest := stix.TimestampOf(in.opt.Now().Add(in.opt.MaxFutureSkew))
 	for _, t := range []struct {
 		name string

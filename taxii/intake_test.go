@@ -58,6 +58,17 @@ func TestIntakeRules(t *testing.T) {
 	}
 }
 
+func TestFalseTLPDefinitionsAreRefused(t *testing.T) {
+	const red = `{"type":"marking-definition","spec_version":"2.1","id":"marking-definition--5e57c739-391a-4eb3-b6be-7d15ca92d5ed","created":"2017-01-20T00:00:00.000Z","definition_type":"tlp","name":"TLP:RED","definition":{"tlp":"red"}}`
+	if item := newTestIntake().Item([]byte(red), Collection{DefaultTLP: stix.TLPGreen}); item.Refused != "" {
+		t.Errorf("the standard's own definition was refused: %s", item.Refused)
+	}
+	item := newTestIntake().Item([]byte(strings.Replace(red, `"tlp":"red"`, `"tlp":"white"`, 1)), Collection{DefaultTLP: stix.TLPGreen})
+	if item.Refused == "" {
+		t.Error("a definition of TLP:RED that says white was taken")
+	}
+}
+
 func TestIntakeMessagesAreBounded(t *testing.T) {
 	in := newTestIntake(func(o *IntakeOptions) {
 		o.CheckObject = func(raw []byte) (*stix.Object, stix.Report) {

@@ -160,6 +160,12 @@ func (c *checker) file(name string) error {
 		return c.object(src.name, j, report)
 	})
 	bar.done()
+	if err == nil && src.head.kind == stix.ContainerBundle && src.head.bundleID.Type() != "bundle" {
+		c.objects-- // the bundle is no object of its own
+		err = c.object(src.name, checkJSON{Index: -1, ID: string(src.head.bundleID), Type: "bundle"}, stix.Report{Errors: []stix.Violation{{
+			Path: "id", Rule: "bundle-id", Section: "8.1", Message: "A bundle must have an id of the form bundle--UUID.",
+		}}})
+	}
 	if cross != nil && err == nil {
 		err = c.between(src.name, cross)
 	}
@@ -185,7 +191,8 @@ func (c *checker) between(file string, cross *stix.CrossCheck) error {
 }
 
 func elementViolation(e *stix.ElementError) stix.Violation {
-	return stix.Violation{Rule: "object", Section: "3", Message: e.Reason}
+	reason := strings.ToUpper(e.Reason[:min(1, len(e.Reason))]) + e.Reason[min(1, len(e.Reason)):]
+	return stix.Violation{Rule: "object", Section: "3.1", Message: fmt.Sprintf("%s (at byte %d of the input).", strings.TrimSuffix(reason, "."), e.Offset)}
 }
 
 func (c *checker) object(file string, j checkJSON, r stix.Report) error {

@@ -17,6 +17,7 @@ type source struct {
 	file *os.File
 	size int64
 	temp bool
+	head container // known when the source has been read to its end
 }
 
 // openSource opens a file, or "-" for standard input.
@@ -63,6 +64,12 @@ func (s *source) Close() error {
 	return err
 }
 
+// container is the head of what was read last.
+type container struct {
+	kind     stix.Container
+	bundleID stix.Identifier
+}
+
 // objects calls f for every object from the start of the source; index counts from 0. An element that is no object is
 // handed over as err with the reading going on; a syntax error ends it and is returned. read sees the bytes consumed.
 func (s *source) objects(l stix.Limits, read func(int), f func(index int, raw []byte, err *stix.ElementError) error) error {
@@ -75,6 +82,7 @@ func (s *source) objects(l stix.Limits, read func(int), f func(index int, raw []
 		var element *stix.ElementError
 		switch {
 		case err == io.EOF:
+			s.head = container{r.Container(), r.BundleID()}
 			return nil
 		case errors.As(err, &element):
 			err = f(index, nil, element)

@@ -69,7 +69,15 @@ func (a *app) collectStatus(ctx context.Context, st *store.Store) (statusJSON, e
 		return s, err
 	}
 	for _, c := range collections {
-		s.Collections = append(s.Collections, collectionToJSON(c))
+		j := collectionToJSON(c)
+		if c.Lenient {
+			n, err := st.ViolationCount(ctx, c.ID)
+			if err != nil {
+				return s, err
+			}
+			j.Violating = &n
+		}
+		s.Collections = append(s.Collections, j)
 	}
 	clients, err := st.Clients(ctx)
 	if err != nil {
@@ -101,9 +109,13 @@ func (a *app) printStatus(ctx context.Context, st *store.Store, s statusJSON) er
 		state = "running, " + s.Health
 	}
 	fmt.Fprintf(a.out, "%s\n  %s\n  API root %s\n\n", printable(s.Entity), printable(state), printable(s.APIRoot))
-	collections := table{head: []string{"COLLECTION", "ID", "OBJECTS", "LAST ADDED"}}
+	collections := table{head: []string{"COLLECTION", "ID", "OBJECTS", "LAST ADDED", "BREAK RULES"}}
 	for _, c := range s.Collections {
-		collections.row(strings.TrimSpace(c.Title+" "+parenthesised(c.Alias)), c.ID, strconv.FormatInt(c.Objects, 10), c.LastAdded)
+		violating := ""
+		if c.Violating != nil {
+			violating = strconv.FormatInt(*c.Violating, 10)
+		}
+		collections.row(strings.TrimSpace(c.Title+" "+parenthesised(c.Alias)), c.ID, strconv.FormatInt(c.Objects, 10), c.LastAdded, violating)
 	}
 	if err := collections.print(a.out); err != nil {
 		return err

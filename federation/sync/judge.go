@@ -61,6 +61,9 @@ func (o *Options) refusal(s Subscription, object *stix.Object, report stix.Repor
 		return fmt.Sprintf("%s sent it although it is marked TLP:%s, which no node may pass to another: tell the operator there. It was not shared further.",
 			s.Peer, strings.ToUpper(level.String()))
 	}
+	if object.FalseTLP() {
+		return "It has the id of a TLP marking and is not that marking's definition, which would mislead those it is passed on to."
+	}
 	latest := stix.TimestampOf(o.Now().Add(o.MaxFutureSkew))
 	if t := object.Version(); !t.IsZero() && t.Compare(latest) > 0 {
 		return fmt.Sprintf("Its version %s is more than %s in the future, which would stall clients that poll by it.", cut(t.String(), 64), o.MaxFutureSkew)
