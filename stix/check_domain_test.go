@@ -105,7 +105,7 @@ func TestCheckMetaObjects(t *testing.T) {
 		{"marking without definition_type", markingObject(`"definition":{"a":1}`), []string{"missing-property 7.2.1", "definition needs-other 7.2.1"}, nil},
 		{"marking of text", markingObject(`"definition_type":"statement","definition":"s"`), []string{"definition wrong-type 7.2.1"}, nil},
 		{"marking of its own", markingObject(`"definition_type":"acme","definition":{"a":1}`), nil, []string{"definition_type definition-type 7.2.1"}},
-		{"marking by extension", markingObject(`"name":"n","extensions":{"extension-definition` + testRef + `":{"extension_type":"property-extension","a":1}}`), nil, nil},
+		{"marking by extension", markingObject(`"name":"n","extensions":{"extension-definition` + testRef + `":{"extension_type":"property-extension","rank":1}}`), nil, nil},
 		{"marking with a version", markingObject(`"modified":"2026-01-02T03:04:05.678Z","revoked":false,"definition_type":"statement","definition":{"statement":"s"}`),
 			[]string{"modified not-applicable 3.2", "revoked not-applicable 3.2"}, nil},
 		{"TLP:WHITE", tlp(white, "2017-01-20T00:00:00.000Z", "white"), nil, nil},

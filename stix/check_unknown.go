@@ -9,9 +9,7 @@ func (c *checker) unknownProperty(r *rule, n int) {
 	case isReserved(name):
 		c.fail(n, "reserved-property", "3.8", "The property name %s is reserved; use another.", name)
 	case !isPropertyName(name):
-		c.fail(n, "property-name", "11.1.1",
-			"%s is not a property name: 3 to 250 lowercase letters, digits and underscores, beginning with a "+
-				"letter.", quoteShort(name))
+		c.badPropertyName(n, "11.1.1")
 	case r.class == classBundle:
 		c.warn(n, "bundle-property", "8.1",
 			"A bundle has no property %s; it is lost when the bundle is taken apart.", quoteShort(name))
@@ -19,6 +17,19 @@ func (c *checker) unknownProperty(r *rule, n int) {
 		c.warn(n, "custom-property", "11.1",
 			"The property %s is not of the standard and no extension defines it, which is deprecated; define it "+
 				"by an extension.", quoteShort(name))
+	}
+	c.unknownValue(n)
+}
+
+func (c *checker) badPropertyName(n int, section string) {
+	c.fail(n, "property-name", section, "%s is not a property name: 3 to 250 lowercase letters, digits and underscores, "+
+		"beginning with a letter.", quoteShort(c.nameBytes(n)))
+}
+
+// extensionMember checks a property inside an extension that is not of the standard.
+func (c *checker) extensionMember(n int, section string) {
+	if !isPropertyName(c.nameBytes(n)) {
+		c.badPropertyName(n, section)
 	}
 	c.unknownValue(n)
 }
@@ -125,7 +136,9 @@ func (c *checker) extension(n int) {
 			"The extension %s is neither of the standard nor defined by an extension definition, which is "+
 				"deprecated.", quoteShort(key))
 	}
-	c.unknownValue(n)
+	for m := n + 1; m < int(c.nodes[n].end); m = int(c.nodes[m].end) {
+		c.extensionMember(m, "11.3.1")
+	}
 }
 
 // checkedType is the type of the object being checked, in an observable-container that of its element.
@@ -153,7 +166,7 @@ func (c *checker) definedExtension(n int, key []byte) {
 	}
 	for m := n + 1; m < int(c.nodes[n].end); m = int(c.nodes[m].end) {
 		if m != t {
-			c.unknownValue(m)
+			c.extensionMember(m, "7.3.2")
 		}
 	}
 }
