@@ -23,6 +23,7 @@ func (c *checker) topLevel(i int) {
 	if r == nil {
 		r = c.customRule(i)
 	}
+	c.newTypes(i, r)
 	c.toplevel = r.custom || c.hasExtension(i, "toplevel-property-extension")
 	c.objectBy(r, i)
 	switch r.class {
@@ -123,6 +124,39 @@ func (c *checker) customRule(i int) *rule {
 		c.warn(i, "custom-type-empty", "11.2.1", "The object has a custom type but no property beside the common ones.")
 	}
 	return r
+}
+
+// newTypes checks the extensions that say that they define the object's type: a type of the standard is defined already,
+// and another type is of one class only. It reports the first that is wrong.
+func (c *checker) newTypes(i int, r *rule) {
+	extensions := c.member(i, "extensions")
+	if extensions == 0 || c.nodes[extensions].kind != kindObject {
+		return
+	}
+	first := ""
+	for n := extensions + 1; n < int(c.nodes[extensions].end); n = int(c.nodes[n].end) {
+		if c.nodes[n].kind != kindObject {
+			continue
+		}
+		m, extensionType := c.stringOf(n, "extension_type")
+		if m == 0 {
+			continue
+		}
+		switch as := string(extensionType); as {
+		case "new-sdo", "new-sco", "new-sro":
+			switch {
+			case !r.custom:
+				c.fault(m, "extension-redefines", "7.3", "%s is a type of the standard, which no extension can define again; "+
+					"write property-extension or toplevel-property-extension.", r.name)
+				return
+			case first != "" && first != as:
+				c.fault(m, "extension-conflict", "7.3", "Another extension of the object says that its type is %s, this one that it "+
+					"is %s; a type is of one class.", first, as)
+				return
+			}
+			first = as
+		}
+	}
 }
 
 // hasExtension reports whether the object has an extension of the given extension_type.
