@@ -47,7 +47,8 @@ func isBase64(text []byte) bool {
 	return all(body, func(c byte) bool { return isAlnum(c) || c == '+' || c == '/' })
 }
 
-// isURL reports whether a text is an absolute URI by the grammar of RFC 3986, as far as characters go.
+// isURL reports whether a text is an absolute URI by the grammar of RFC 3986. Brackets may be in the query and the
+// fragment, where many URLs in use have them.
 func isURL(text []byte) bool {
 	scheme, rest, ok := bytes.Cut(text, []byte(":"))
 	if !ok || len(scheme) == 0 || len(rest) == 0 || !isAlpha(scheme[0]) {
@@ -71,7 +72,50 @@ func isURL(text []byte) bool {
 			return false
 		}
 	}
-	return true
+	rest, fragment, _ := bytes.Cut(rest, []byte("#"))
+	if bytes.IndexByte(fragment, '#') >= 0 {
+		return false
+	}
+	path, _, _ := bytes.Cut(rest, []byte("?"))
+	if authority, ok := bytes.CutPrefix(path, []byte("//")); ok {
+		authority, path, _ = bytes.Cut(authority, []byte("/"))
+		if !isAuthority(authority) {
+			return false
+		}
+	}
+	return !bytes.ContainsAny(path, "[]")
+}
+
+// isAuthority reports whether a text of the characters of URLs is an authority (RFC 3986 §3.2): a host, with a user before it
+// and a port behind it if need be.
+func isAuthority(text []byte) bool {
+	host := text
+	if user, behind, ok := bytes.Cut(text, []byte("@")); ok {
+		if bytes.ContainsAny(user, "[]") {
+			return false
+		}
+		host = behind
+	}
+	if literal, ok := bytes.CutPrefix(host, []byte("[")); ok {
+		address, port, ok := bytes.Cut(literal, []byte("]"))
+		if !ok || !isIPLiteral(address) {
+			return false
+		}
+		return len(port) == 0 || port[0] == ':' && all(port[1:], isDigit)
+	}
+	name, port, _ := bytes.Cut(host, []byte(":"))
+	return !bytes.ContainsAny(name, "[]@") && all(port, isDigit)
+}
+
+// isIPLiteral reports whether a text is what may be in the brackets of a host: an IPv6 address, with a zone (RFC 6874) if
+// need be, or an address of a later version.
+func isIPLiteral(text []byte) bool {
+	if len(text) > 0 && text[0]|0x20 == 'v' {
+		version, address, _ := bytes.Cut(text[1:], []byte("."))
+		return len(version) > 0 && isHex(version) && len(address) > 0 && !bytes.ContainsAny(address, "[]@%")
+	}
+	address, zone, ok := bytes.Cut(text, []byte("%25"))
+	return isIPv6(address) && (!ok || len(zone) > 0)
 }
 
 // isDomainName reports whether a text is a domain name in A-labels or U-labels (RFC 1034 §3.1, RFC 5890): labels of 1 to 63

@@ -13,8 +13,10 @@ func TestForms(t *testing.T) {
 		good, no []string
 	}{
 		{"URL", isURL,
-			[]string{"http://example.com", "https://user:p%40ss@example.com:8443/a/b?c=d&e=[f]#g", "mailto:a@example.com", "urn:isbn:1", "HTTP://EXAMPLE.COM/", "ftp://[2001:db8::1]/"},
-			[]string{"", "foo", "www.example.com", "://example.com", "http:", "http://", "1http://x", "http://a b", "http://a\n", "http://é", "http://%zz", "http://x/%4", `http://x/\`, "http://x/<script>"}},
+			[]string{"http://example.com", "https://user:p%40ss@example.com:8443/a/b?c=d&e=[f]#g", "mailto:a@example.com", "urn:isbn:1", "HTTP://EXAMPLE.COM/", "ftp://[2001:db8::1]/",
+				"http://[::1]:8080", "http://[::1]:/", "http://[fe80::1%25eth0]/", "http://[v1.a:b]/", "http://u:p:q@[::1]", "http://a:/", "http://a:80?x#y", "file:///etc/passwd", "http://a/#b?c[0]", "http://a/?b[]=c[d]", "http://a?b@c:d", "http://a/b:c@d", "jdbc:mysql://a:x/"},
+			[]string{"", "foo", "www.example.com", "://example.com", "http:", "http://", "1http://x", "http://a b", "http://a\n", "http://é", "http://%zz", "http://x/%4", `http://x/\`, "http://x/<script>",
+				"http://[::1", "http://a:port/", "http://a/#b#c", "http://a/[b", "http://[::1]x/", "http://[::1]:x/", "http://[]/", "http://[192.0.2.1]/", "http://[::1%25]/", "http://[::1%eth0]/", "http://[::1/64]/", "http://[v.a]/", "http://[v1.]/", "http://[vx.a]/", "http://a[.]example/", "http://2001:db8::1/", "http://a@b@c/", "http://[a@b/", "http://u:p@a:-1", "http://a/]", "mailto:[a]"}},
 		{"domain name", isDomainName,
 			[]string{"example.com", "xn--bcher-kva.example", "bücher.example", "_dmarc.example.com", "a", "1.example", "example.com.", label63 + ".example", "नमूना.example"},
 			[]string{"", ".", "a..b", "-a.example", "a-.example", "a b.example", "a/b", "*.example", label63 + "a.example", strings.Repeat("a.", 127) + "aa", "http://a.example", "a.example:80", "a.example\n"}},
