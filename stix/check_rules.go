@@ -148,7 +148,7 @@ func (c *checker) checkPattern(i, n int, pattern []byte) {
 	}
 	if c.CheckPattern != nil {
 		if err := c.CheckPattern(string(pattern)); err != nil {
-			c.fail(n, "pattern", "9", "The pattern is not a STIX pattern: %v.", err)
+			c.fail(n, "pattern", "9", "The pattern is not a STIX pattern: %s.", strings.TrimPrefix(err.Error(), "pattern: "))
 			return
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -374,6 +375,25 @@ func TestCheckOptions(t *testing.T) {
 	before := func() time.Time { return time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC) }
 	if _, report := Check([]byte(indicator), Options{Now: before}); len(report.Warnings) != 2 || report.Warnings[0].Rule != "future-timestamp" {
 		t.Errorf("an object of next year: %v", report)
+	}
+}
+
+func TestReferenceMessages(t *testing.T) {
+	reference := func(typ, members string) string { return versionedObject(typ, `"name":"n",`+members) }
+	for _, c := range []struct{ raw, want string }{
+		{reference("malware", `"is_family":true,"sample_refs":["url`+testRef+`"]`), "it must be of type file or artifact."},
+		{reference("malware-analysis", `"product":"p","result":"unknown","sample_ref":"url`+testRef+`"`), "it must be of type file, network-traffic or artifact."},
+		{reference("relationship", `"relationship_type":"uses","source_ref":"tool`+testRef+`","target_ref":"sighting`+testRef+`"`), "it must be a domain object or a cyber-observable object."},
+		{reference("sighting", `"sighting_of_ref":"url`+testRef+`"`), "it must be a domain object."},
+		{reference("observed-data", `"object_refs":["tool`+testRef+`"]`), "it must be a cyber-observable object or a relationship object."},
+		{reference("note", `"content":"c","object_refs":["bundle`+testRef+`"]`), "it must be any object but a bundle."},
+	} {
+		_, report := Check([]byte(c.raw), Options{})
+		if !slices.ContainsFunc(report.Errors, func(v Violation) bool {
+			return v.Rule == "reference-type" && strings.HasSuffix(v.Message, c.want)
+		}) {
+			t.Errorf("%q is not in %v", c.want, report.Errors)
+		}
 	}
 }
 

@@ -102,6 +102,15 @@ func TestCheckPattern(t *testing.T) {
 	}
 }
 
+func TestCheckPatternMessage(t *testing.T) {
+	_, report := stix.Check([]byte(`{"type":"indicator","spec_version":"2.1","id":"indicator--6b3f2d5c-6a1e-4d0b-9c1f-0c8a4b1d2e3f",`+
+		`"created":"2026-01-02T03:04:05.678Z","modified":"2026-01-02T03:04:05.678Z","pattern":"[a:b = ]","pattern_type":"stix",`+
+		`"valid_from":"2026-01-01T00:00:00Z"}`), withPatterns())
+	if len(report.Errors) != 1 || !strings.HasPrefix(report.Errors[0].Message, "The pattern is not a STIX pattern: line 1, column 8: ") {
+		t.Errorf("%v", report.Errors)
+	}
+}
+
 // rules are violations as "path rule section".
 func rules(violations []stix.Violation) []string {
 	var out []string

@@ -157,20 +157,38 @@ func (v *value) bounds(text string) {
 }
 
 func parseTarget(text string) *refTarget {
-	r := &refTarget{text: strings.ReplaceAll(text, "|", ", ")}
+	r := &refTarget{}
+	var words []string
 	for _, name := range strings.Split(text, "|") {
 		switch name {
 		case "*":
-			r.any, r.text = true, "any object but a bundle"
+			r.any = true
+			words = append(words, "any object but a bundle")
 		case "SDO":
 			r.classes = append(r.classes, classSDO)
+			words = append(words, "a domain object")
 		case "SCO":
 			r.classes = append(r.classes, classSCO)
+			words = append(words, "a cyber-observable object")
 		case "SRO":
 			r.classes = append(r.classes, classSRO)
+			words = append(words, "a relationship object")
 		default:
 			r.names = append(r.names, name)
 		}
 	}
+	if len(r.names) > 0 {
+		words = append(words, "of type "+alternatives(r.names))
+	}
+	r.text = alternatives(words)
 	return r
+}
+
+// alternatives writes "a, b or c".
+func alternatives(words []string) string {
+	last := len(words) - 1
+	if last == 0 {
+		return words[0]
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
