@@ -83,6 +83,25 @@ func ExampleObject_Digest() {
 	// Output: true
 }
 
+// The same values have the same identifier, whoever makes the object and however it is written.
+func ExampleDeterministicIdentifier() {
+	for _, raw := range []string{
+		`{"type":"ipv4-addr","value":"198.51.100.3"}`,
+		`{"value":"\u003198.51.100.3", "type":"ipv4-addr", "defanged":true}`,
+		`{"type":"process","pid":1}`,
+	} {
+		id, err := stix.DeterministicIdentifier([]byte(raw))
+		if errors.Is(err, stix.ErrNotDeterministic) {
+			id = "a random one"
+		}
+		fmt.Println(id)
+	}
+	// Output:
+	// ipv4-addr--28bb3599-77cd-5a82-a950-b5bc3caf07c4
+	// ipv4-addr--28bb3599-77cd-5a82-a950-b5bc3caf07c4
+	// a random one
+}
+
 func ExampleParse() {
 	o, err := stix.Parse([]byte(`{"type":"indicator","spec_version":"2.1",
 		"id":"indicator--9c3a5e7d-4f6b-4c8d-aebf-2a3b4c5d6e7f",
