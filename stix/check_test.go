@@ -227,6 +227,7 @@ func TestCheckExtensions(t *testing.T) {
 			[]string{"extensions." + key + ".Bad Key property-name 7.3.2", "extensions." + key + ".bad-key property-name 7.3.2",
 				"extensions." + key + ".ab property-name 7.3.2", "extensions." + key + ".1ab property-name 7.3.2", "extensions." + key + "._rank property-name 7.3.2",
 				"extensions." + key + ". property-name 7.3.2", "extensions." + key + ".rank_2.c d dictionary-key 2.3"}, nil},
+		{"id as a property of an extension", tool(`{"`+key+`":{"extension_type":"property-extension","id":"x"}}`, ""), nil, nil},
 		{"long property names of an extension", tool(`{"`+key+`":{"extension_type":"property-extension","`+strings.Repeat("a", 250)+`":1,"`+strings.Repeat("b", 251)+`":1}}`, ""),
 			[]string{"extensions." + key + "." + strings.Repeat("b", 80) + "… property-name 7.3.2"}, nil},
 		{"property names of a custom extension", file(`{"x-foo-ext":{"Bad-Name":1,"ok_name":null,"good":{"A-b":1}}}`),

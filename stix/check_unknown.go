@@ -26,9 +26,10 @@ func (c *checker) badPropertyName(n int, section string) {
 		"beginning with a letter.", quoteShort(c.nameBytes(n)))
 }
 
-// extensionMember checks a property inside an extension that is not of the standard.
+// extensionMember checks a property inside an extension that is not of the standard. The name id is shorter than the
+// others of the standard too, and OpenCTI has it in an extension of every object.
 func (c *checker) extensionMember(n int, section string) {
-	if !isPropertyName(c.nameBytes(n)) {
+	if name := c.nameBytes(n); !isPropertyName(name) && string(name) != "id" {
 		c.badPropertyName(n, section)
 	}
 	c.unknownValue(n)
