@@ -75,7 +75,7 @@ checked against the thumbprint.
 
 A peer may read nothing until you say so, with --read here or later with 'skjold federation peer allow'.`,
 		Example: `  skjold federation peer add https://skjold.region.example --jwks region.jwks --read indicators
-  skjold federation peer add https://skjold.region.example --thumbprint dGhpcyBpcyBub3QgYSByZWFsIHRodW1icHJpbnQgYXQg`,
+  skjold federation peer add https://skjold.region.example --thumbprint dGhpcyBpcyBub3QgYSByZWFsIHRodW1icHJpbnQgYXQ`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if (jwksFile == "") == (thumbprint == "") {
@@ -124,7 +124,7 @@ A peer may read nothing until you say so, with --read here or later with 'skjold
 					return a.printPeer(ctx, st, id)
 				}
 				fmt.Fprintf(a.out, "Pinned %s\n", id)
-				if len(g.read) == 0 {
+				if len(g.read) == 0 && !replace {
 					fmt.Fprintf(a.out, "It may read nothing yet: skjold federation peer allow %s --read COLLECTION\n", id)
 				}
 				return nil
