@@ -247,6 +247,8 @@ func TestCheckExtensions(t *testing.T) {
 		{"custom observable by extension", observable("x-acme", `"thing":1,"extensions":{"`+key+`":{"extension_type":"new-sco"}}`), nil, nil},
 		{"custom observable with a version", observable("x-acme", `"created":"2026-01-02T03:04:05.678Z","extensions":{"`+key+`":{"extension_type":"new-sco"}}`), []string{"created not-applicable 3.2"}, nil},
 		{"custom type, bare", versionedObject("x-acme", `"thing":1`), nil, []string{"custom-type 11.2"}},
+		{"encoding of a property that is missing", versionedObject("x-acme", `"thing_enc":"utf-8"`), []string{"thing_enc needs-other 3.1"}, []string{"custom-type 11.2"}},
+		{"encoding of a property that is there", versionedObject("x-acme", `"thing":"a","thing_enc":"utf-8"`), nil, []string{"custom-type 11.2"}},
 		{"custom type, bare and empty", versionedObject("x-acme", ""), nil, []string{"custom-type 11.2", "custom-type-empty 11.2.1"}},
 		{"custom type without modified", strings.Replace(versionedObject("x-acme", `"thing":1`), `"modified"`, `"changed"`, 1), []string{"missing-property 3.2"}, []string{"custom-type 11.2"}},
 		{"prototype as a type", strings.ReplaceAll(versionedObject("constructor", `"thing":1`), "x", "x"), nil, []string{"custom-type 11.2"}},

@@ -18,6 +18,9 @@ func (c *checker) unknownProperty(r *rule, n int) {
 			"The property %s is not of the standard and no extension defines it, which is deprecated; define it "+
 				"by an extension.", quoteShort(name))
 	}
+	if base, ok := bytes.CutSuffix(name, []byte("_enc")); ok && r.class != classBundle && c.member(c.top, string(base)) == 0 && c.member(c.top, string(name)) == n {
+		c.fail(n, "needs-other", "3.1", "%s makes sense with %s only, which is missing.", quoteShort(name), quoteShort(base))
+	}
 	c.unknownValue(n)
 }
 

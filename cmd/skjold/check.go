@@ -136,6 +136,7 @@ func (c *checker) file(name string) error {
 	}
 	defer src.Close()
 	var cross *stix.CrossCheck
+	var languages translations
 	if c.together {
 		cross = stix.NewCrossCheck(0)
 	}
@@ -150,6 +151,7 @@ func (c *checker) file(name string) error {
 		} else if o, report = stix.Check(raw, checkOptions()); o != nil && o.ID != "" {
 			j.ID, j.Type = string(o.ID), o.Type
 			if cross != nil {
+				languages.note(index, o)
 				between := cross.Add(index, o)
 				report.Errors = append(report.Errors, between.Errors...)
 				report.Warnings = append(report.Warnings, between.Warnings...)
@@ -167,7 +169,9 @@ func (c *checker) file(name string) error {
 		}}})
 	}
 	if cross != nil && err == nil {
-		err = c.between(src.name, cross)
+		if err = c.between(src.name, cross); err == nil {
+			err = c.translated(src, &languages)
+		}
 	}
 	if err != nil {
 		c.broken++
