@@ -119,14 +119,19 @@ func isIPLiteral(text []byte) bool {
 }
 
 // isDomainName reports whether a text is a domain name in A-labels or U-labels (RFC 1034 §3.1, RFC 5890): labels of 1 to 63
-// letters, digits, hyphens and underscores, none at either end of a hyphen, 253 characters in all.
+// letters, digits, hyphens and underscores, none at either end of a hyphen, 253 octets in all, counted as A-labels.
 func isDomainName(text []byte) bool {
 	text = bytes.TrimSuffix(text, []byte("."))
-	if len(text) == 0 || utf8.RuneCount(text) > 253 {
+	if len(text) == 0 || utf8.RuneCount(text) > 253 { // a label is no shorter as an A-label
 		return false
 	}
+	octets := -1 // without the dot before the first label
 	for label := range bytes.SplitSeq(text, []byte(".")) {
 		if len(label) == 0 || utf8.RuneCount(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+		length := labelLength(label)
+		if octets += 1 + length; length > 63 || octets > 253 {
 			return false
 		}
 		for _, r := range string(label) {
