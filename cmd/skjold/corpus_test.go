@@ -19,10 +19,7 @@ import (
 // what may not leave is withheld by its marking and by nothing else.
 func TestCorpusThroughTheFederation(t *testing.T) {
 	t.Parallel()
-	dir := corpusDir()
-	if dir == "" {
-		t.Skip("the corpus is not beside the repository (../shared/corpus); set SKJOLD_TEST_CORPUS to its directory")
-	}
+	dir := requireCorpus(t)
 	files, err := filepath.Glob(filepath.Join(dir, "bundles", "*.json"))
 	if err != nil {
 		t.Fatal(err)

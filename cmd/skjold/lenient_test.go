@@ -17,10 +17,7 @@ import (
 // they came.
 func TestOfficialFeed(t *testing.T) {
 	t.Parallel()
-	dir := corpusDir()
-	if dir == "" {
-		t.Skip("the corpus is not beside the repository (../shared/corpus); set SKJOLD_TEST_CORPUS to its directory")
-	}
+	dir := requireCorpus(t)
 	file := filepath.Join(dir, "attack", "ics-attack-18.1.json")
 	const objects, broken = 1826, 4
 	n := newTestNode(t, stix.TLPGreen, nil)

@@ -230,6 +230,9 @@ type publishJSON struct {
 
 // summary prints what became of the objects; err is what ended the run early.
 func (p *publisher) summary(err error) error {
+	if err != nil && p.total == 0 && !p.json {
+		return nil // the error says it all
+	}
 	elapsed := time.Since(p.began).Seconds()
 	rate := float64(p.total) / max(elapsed, 1e-9)
 	if p.json {

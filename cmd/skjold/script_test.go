@@ -77,6 +77,16 @@ func corpusDir() string {
 	return dir
 }
 
+// requireCorpus is corpusDir for tests that are about the shared data.
+func requireCorpus(t *testing.T) string {
+	t.Helper()
+	dir := corpusDir()
+	if dir == "" {
+		t.Skip("the corpus is not beside the repository (../shared/corpus); set SKJOLD_TEST_CORPUS to its directory")
+	}
+	return dir
+}
+
 // cmdFreePort sets each named variable to a port that nobody listens on.
 func cmdFreePort(ts *testscript.TestScript, _ bool, args []string) {
 	for _, name := range args {
