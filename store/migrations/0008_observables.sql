@@ -1,0 +1,2 @@
+-- Nothing of this step is in this version.
+SELECT 1;
