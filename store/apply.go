@@ -20,6 +20,8 @@ func (s *Store) Apply(ctx context.Context, page sync.PulledPage) (sync.Applied, 
 		page.Received = s.now()
 	}
 	var applied sync.Applied
+	var into string
+	defer func() { s.changed(into) }()
 	var dropped int64
 	err := s.commits.do(ctx, len(items), func(c conn) error {
 		applied = sync.Applied{}
@@ -30,6 +32,7 @@ func (s *Store) Apply(ctx context.Context, page sync.PulledPage) (sync.Applied, 
 		if sub.Cursor != page.From {
 			return fmt.Errorf("subscription %d is at %+v, not at %+v: %w", sub.ID, sub.Cursor, page.From, sync.ErrConflict)
 		}
+		into = sub.Into
 		col, err := collectionByID(c, sub.Into)
 		if err != nil {
 			return err

@@ -81,6 +81,7 @@ func (s *Store) AddCollection(ctx context.Context, n NewCollection) (taxii.Colle
 		n.ID = uuid.NewString()
 	}
 	epoch := uuid.NewString()
+	defer s.changed(n.ID)
 	var added taxii.Collection
 	err := s.write(ctx, func(c conn) error {
 		taken, err := number(c, `SELECT COUNT(*) FROM collection WHERE id = $1 OR title_folded = $2 OR (alias <> '' AND alias = $3)`,
@@ -112,7 +113,7 @@ type collection struct {
 	number int64
 }
 
-const collectionColumns = `number, id, title, description, alias, default_tlp, created, last_added, epoch, objects, lenient`
+const collectionColumns = `number, id, title, description, alias, default_tlp, created, last_added, epoch, objects, lenient, revision`
 
 func scanCollection(r row) collection {
 	return collection{
@@ -120,7 +121,7 @@ func scanCollection(r row) collection {
 		Collection: taxii.Collection{
 			ID: r.Text(1), Title: r.Text(2), Description: r.Text(3), Alias: r.Text(4), DefaultTLP: stix.TLP(r.Int(5)),
 			Created: taxii.DateAdded(r.Int(6)), Last: taxii.DateAdded(r.Int(7)), Epoch: r.Text(8), Objects: r.Int(9),
-			Lenient: r.Int(10) != 0,
+			Lenient: r.Int(10) != 0, Revision: r.Int(11),
 		},
 	}
 }
@@ -190,6 +191,7 @@ func (s *Store) ChangeCollection(ctx context.Context, id string, change Collecti
 			return taxii.Collection{}, err
 		}
 	}
+	defer s.changed(id)
 	var col collection
 	err := s.write(ctx, func(c conn) (err error) {
 		if col, err = collectionByID(c, id); err != nil {
@@ -225,6 +227,7 @@ func valueOr[T any](value *T, fallback T) T {
 // RemoveCollection removes a collection with its entries, tombstones and the rights on it. The errors are
 // taxii.ErrNotFound and ErrInUse (a subscription writes into it).
 func (s *Store) RemoveCollection(ctx context.Context, id string) error {
+	defer s.changed(id)
 	return s.write(ctx, func(c conn) error {
 		col, err := collectionByID(c, id)
 		if err != nil {
@@ -242,6 +245,7 @@ func (s *Store) RemoveCollection(ctx context.Context, id string) error {
 			`DELETE FROM facet WHERE collection = $1`,
 			`DELETE FROM tombstone WHERE collection = $1`,
 			`DELETE FROM known_marking WHERE collection = $1`,
+			`DELETE FROM revision WHERE collection = $1`,
 			`DELETE FROM access WHERE collection = $1`,
 			`DELETE FROM progress WHERE collection = $1`,
 			`DELETE FROM collection WHERE number = $1`,

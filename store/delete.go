@@ -10,7 +10,7 @@ import (
 
 // heldEntry is a version of the object that a deletion names.
 type heldEntry struct {
-	seq           int64
+	seq, date     int64
 	facet         facet
 	key           string
 	norm          []byte
@@ -21,6 +21,7 @@ type heldEntry struct {
 // Delete removes versions of an object and leaves tombstones; see taxii.Store and taxii.Deletion.
 func (s *Store) Delete(ctx context.Context, d taxii.Deletion) (int, error) {
 	deleted := 0
+	defer s.changed(d.Collection)
 	err := s.write(ctx, func(c conn) error {
 		deleted = 0
 		col, err := collectionByID(c, d.Collection)
@@ -55,10 +56,10 @@ func (s *Store) versions(c conn, col collection, d taxii.Deletion) ([]heldEntry,
 		byNumber[f.number] = f
 	}
 	var list []heldEntry
-	err = c.Query(`SELECT seq, facet, version_key, norm, is_first, is_last FROM entry WHERE collection = $1 AND object = $2 ORDER BY version_key`,
+	err = c.Query(`SELECT seq, facet, version_key, norm, is_first, is_last, date_added FROM entry WHERE collection = $1 AND object = $2 ORDER BY version_key`,
 		[]any{col.number, string(d.ID)}, func(r row) error {
 			f := byNumber[r.Int(1)]
-			list = append(list, heldEntry{seq: r.Int(0), facet: f, key: r.Text(2), norm: r.Bytes(3), first: int(r.Int(4)), last: int(r.Int(5)),
+			list = append(list, heldEntry{seq: r.Int(0), facet: f, key: r.Text(2), norm: r.Bytes(3), first: int(r.Int(4)), last: int(r.Int(5)), date: r.Int(6),
 				seen: d.Visible == nil || d.Visible(f.set, f.unknown)})
 			return nil
 		})
@@ -86,13 +87,18 @@ func selectDeleted(entries []heldEntry, d taxii.Deletion) {
 func (s *Store) remove(c conn, col collection, id stix.Identifier, entries []heldEntry) (int, error) {
 	now := s.now().UnixMicro()
 	var kept []heldEntry
-	n := 0
+	var touched touches
+	n, isDivided := 0, slices.ContainsFunc(entries, func(e heldEntry) bool { return e.facet.number != entries[0].facet.number })
 	for _, e := range entries {
+		if isDivided { // which of the others a caller finds may depend on the one that goes
+			touched.add(e.date)
+		}
 		if !e.deleted {
 			kept = append(kept, e)
 			continue
 		}
 		n++
+		touched.add(e.date)
 		if _, err := c.Exec(`DELETE FROM entry WHERE seq = $1`, e.seq); err != nil {
 			return 0, err
 		}
@@ -109,7 +115,10 @@ func (s *Store) remove(c conn, col collection, id stix.Identifier, entries []hel
 	if n == 0 {
 		return 0, nil
 	}
-	if err := rankKept(c, kept); err != nil {
+	if err := rankKept(c, kept, &touched); err != nil {
+		return 0, err
+	}
+	if err := touched.record(c, col.number); err != nil {
 		return 0, err
 	}
 	_, err := c.Exec(`UPDATE collection SET objects = objects - $2 WHERE number = $1`, col.number, n)
@@ -117,7 +126,7 @@ func (s *Store) remove(c conn, col collection, id stix.Identifier, entries []hel
 }
 
 // rankKept sets the flags of the versions of an object that stay, which are in the order of version.
-func rankKept(c conn, kept []heldEntry) error {
+func rankKept(c conn, kept []heldEntry, touched *touches) error {
 	first, last := make(map[int64]int), make(map[int64]int) // by facet
 	for i, e := range kept {
 		if _, ok := first[e.facet.number]; !ok {
@@ -140,6 +149,7 @@ func rankKept(c conn, kept []heldEntry) error {
 		if isFirst == e.first && isLast == e.last {
 			continue
 		}
+		touched.add(e.date)
 		if _, err := c.Exec(`UPDATE entry SET is_first = $2, is_last = $3 WHERE seq = $1`, e.seq, isFirst, isLast); err != nil {
 			return err
 		}

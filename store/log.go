@@ -16,6 +16,8 @@ type logWriter struct {
 	honour bool
 	sets   map[string]int64   // numbers of marking sets by key
 	facets map[facetKey]int64 // numbers of facets
+	// touched are the entries that were there before and are changed.
+	touched touches
 }
 
 type facetKey struct {
@@ -25,7 +27,7 @@ type facetKey struct {
 
 // store appends what is new, the marking definitions first, and sets each object's outcome.
 func (w *logWriter) store(definitions, rest []*incoming) error {
-	w.sets, w.facets = make(map[string]int64), make(map[facetKey]int64)
+	w.sets, w.facets, w.touched = make(map[string]int64), make(map[facetKey]int64), touches{}
 	if err := w.append(definitions); err != nil {
 		return err
 	}
@@ -37,7 +39,10 @@ func (w *logWriter) store(definitions, rest []*incoming) error {
 			}
 		}
 	}
-	return w.append(rest)
+	if err := w.append(rest); err != nil {
+		return err
+	}
+	return w.touched.record(w.conn, w.collection.number)
 }
 
 func (w *logWriter) append(list []*incoming) error {
@@ -135,7 +140,25 @@ func (w *logWriter) rank(fresh []*incoming, objects map[stix.Identifier]*held) e
 	if err := w.conn.ExecMany(`UPDATE facet SET divided = 1 WHERE number = $1 AND divided = 0`, facets); err != nil {
 		return err
 	}
+	if err := w.touch(fresh, objects, flags); err != nil {
+		return err
+	}
 	return flags.write(w.conn)
+}
+
+// touch notes the versions whose flags change, and of objects with versions of several facets all: which of those a caller
+// finds depends on every other. The new versions are not in the log yet.
+func (w *logWriter) touch(fresh []*incoming, objects map[stix.Identifier]*held, flags flagUpdates) error {
+	var divided []string
+	for _, in := range fresh {
+		if objects[in.object.ID].divided {
+			divided = append(divided, string(in.object.ID))
+		}
+	}
+	if err := w.touched.objects(w.conn, w.collection.number, divided); err != nil {
+		return err
+	}
+	return w.touched.versions(w.conn, w.collection.number, slices.Concat(flags.firsts, flags.lasts))
 }
 
 // flagUpdates are changes of the flags of stored versions.

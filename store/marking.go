@@ -94,9 +94,17 @@ func learn(c conn, collection int64, marking stix.Identifier, source string, now
 // moveToEnd gives the entries of some facets of a collection new dates after all others, in their old order.
 func moveToEnd(c conn, collection int64, facets []int64, now int64) error {
 	var seqs []int64
-	err := c.Query(`SELECT seq FROM entry WHERE collection = $1 AND facet IN (`+integers(facets)+`) ORDER BY date_added`, []any{collection},
-		func(r row) error { seqs = append(seqs, r.Int(0)); return nil })
+	var touched touches
+	err := c.Query(`SELECT seq, date_added FROM entry WHERE collection = $1 AND facet IN (`+integers(facets)+`) ORDER BY date_added`, []any{collection},
+		func(r row) error {
+			seqs = append(seqs, r.Int(0))
+			touched.add(r.Int(1))
+			return nil
+		})
 	if err != nil || len(seqs) == 0 {
+		return err
+	}
+	if err := touched.record(c, collection); err != nil {
 		return err
 	}
 	block, err := reserve(c, collection, len(seqs), now)

@@ -113,7 +113,8 @@ func (p *pagePlan) run(c conn, page *taxii.Page) error {
 		if !ok {
 			return fmt.Errorf("an entry of facet %d was read that was not asked for", r.Int(1))
 		}
-		e := taxii.Entry{DateAdded: taxii.DateAdded(r.Int(0)), ID: stix.Identifier(r.Text(2)), Version: r.Text(3), SpecVersion: f.specVersion}
+		e := taxii.Entry{DateAdded: taxii.DateAdded(r.Int(0)), ID: stix.Identifier(r.Text(2)), Version: r.Text(3), SpecVersion: f.specVersion,
+			Level: f.set.Level(p.collection.DefaultTLP, f.unknown)}
 		if p.query.Bytes {
 			e.Raw = r.Bytes(4)
 			size += int64(len(e.Raw))

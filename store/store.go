@@ -41,10 +41,11 @@ type Store struct {
 
 	sets     markingSets
 	observed observations
+	watchers []func(collection string) // see Watch
 }
 
 var (
-	_ taxii.Store      = (*Store)(nil)
+	_ taxii.Journal    = (*Store)(nil)
 	_ federation.Peers = (*Store)(nil)
 	_ sync.Store       = (*Store)(nil)
 )

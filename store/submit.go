@@ -25,6 +25,7 @@ func (s *Store) Add(ctx context.Context, sub taxii.Submission) (taxii.Status, er
 		sub.Received = s.now()
 	}
 	all, definitions, rest := receiveAll(sub.Items)
+	defer s.changed(sub.Collection)
 	var status taxii.Status
 	err := s.commits.do(ctx, len(sub.Items), func(c conn) error {
 		col, err := collectionByID(c, sub.Collection)

@@ -45,6 +45,8 @@ type Collection struct {
 	Last DateAdded
 	// Epoch identifies this log of the collection; a restore from backup begins another.
 	Epoch string
+	// Revision counts the changes of entries that the log held already.
+	Revision int64
 	// Objects is the number of entries (object versions) held.
 	Objects int64
 }
@@ -136,6 +138,9 @@ type Entry struct {
 	Version     string // modified, else created, as written in the object; else when the node first saw it
 	SpecVersion string
 	Raw         []byte // the object's bytes as received; only with Query.Bytes
+	// Level is what the object is handled as: the collection's default applied, TLPRed where a marking is not understood.
+	// A store that does not know leaves TLPUnmarked, which counts as TLPRed.
+	Level stix.TLP
 }
 
 // Page is the answer to a Query.

@@ -46,7 +46,7 @@ CREATE TABLE collection (
   last_added   BIGINT NOT NULL, -- of the newest entry ever; entries get later ones
   epoch        TEXT NOT NULL,
   objects      BIGINT NOT NULL, -- entries held
-  lenient INTEGER NOT NULL DEFAULT 0);
+  lenient INTEGER NOT NULL DEFAULT 0, revision BIGINT NOT NULL DEFAULT 0);
 
 CREATE TABLE counter (
   name  TEXT PRIMARY KEY,
@@ -127,6 +127,13 @@ CREATE TABLE quarantine (
   raw          BYTEA NOT NULL,
   received     BIGINT NOT NULL, size BIGINT NOT NULL DEFAULT 0,
   UNIQUE (subscription, object, version, digest)
+);
+
+CREATE TABLE revision (
+  collection INTEGER NOT NULL REFERENCES collection (number),
+  revision   BIGINT NOT NULL,
+  touched    BYTEA NOT NULL, -- ranges of date_added, as differences
+  PRIMARY KEY (collection, revision)
 );
 
 CREATE TABLE schema_version (
