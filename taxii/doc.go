@@ -17,6 +17,8 @@
 //   - RFC 9112 §6.1: an HTTP/1 connection ends after a request whose body came in chunks.
 //   - §1.6.8: an Accept that allows nothing of TAXII 2.1 is a 406 before authentication, as clients that probe for 2.0 need.
 //   - §3.1: a missing Accept, */*, application/* and application/json are answered too. Content-Type of a GET is ignored.
+//   - §1.6.8: discovery, API root, collections and a collection are a page for people (HTML) where Accept names HTML, weighs
+//     nothing above it and names no kind of JSON.
 //   - §3.2: the date added headers of an empty page repeat the position asked from, or else tell the collection's
 //     creation.
 //   - §3.4: a match field that an endpoint does not take is refused with 400, as leaving it out would widen the answer;

@@ -35,6 +35,7 @@ type exchange struct {
 	served       int       // objects sent
 	reached      DateAdded // the position that the client has reached by them
 	problem      *problem
+	page         bool   // a person's browser asks: the answer is a page
 	bodyLeft     bool   // the request has a body that was not read to its end
 	sending      *share // the memory that the response takes; nil where it is counted elsewhere
 	unsent       error  // why the client did not take the response
@@ -73,9 +74,13 @@ func newRequestID() string {
 
 func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) error {
 	x := exchangeOf(r)
+	x.page = wantsPage(r.Header)
 	path, ok := routePath(r)
 	if !ok {
 		return notFound()
+	}
+	if path == "" && x.page && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		return frontDoor(w)
 	}
 	rctx := chi.NewRouteContext()
 	pattern := s.paths.Find(rctx, http.MethodGet, path)
@@ -83,9 +88,11 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return notFound()
 	}
+	page := s.pages[pattern]
+	x.page = x.page && page != nil
 	x.inCollection = strings.Contains(pattern, "{collection}")
 	r = r.WithContext(context.WithValue(r.Context(), chi.RouteCtxKey, rctx))
-	if !Accepts(r.Header) {
+	if !x.page && !Accepts(r.Header) {
 		return refuse(http.StatusNotAcceptable, "Not acceptable",
 			"This server speaks TAXII 2.1; send Accept: %s.", MediaType)
 	}
@@ -101,6 +108,9 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) error {
 		return methodNotAllowed(methods)
 	}
 	x.operation = rt.operation
+	if x.page {
+		return page(w, r)
+	}
 	return rt.handle(w, r)
 }
 

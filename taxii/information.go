@@ -41,19 +41,28 @@ func (s *Server) getStatus(w http.ResponseWriter, r *http.Request) error {
 
 // getCollections is §5.1: those that the caller has any right on.
 func (s *Server) getCollections(w http.ResponseWriter, r *http.Request) error {
+	list, err := s.callersCollections(r)
+	if err != nil {
+		return err
+	}
+	return s.writeResource(w, r, http.StatusOK, CollectionsResource{Collections: list})
+}
+
+// callersCollections are the collections that the caller has any right on, with its rights.
+func (s *Server) callersCollections(r *http.Request) ([]CollectionResource, error) {
 	ctx, cancel := s.storeContext(r)
 	defer cancel()
 	collections, err := s.opt.Store.Collections(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var resource CollectionsResource
+	var list []CollectionResource
 	for _, c := range collections {
 		if rights := exchangeOf(r).principal.RightsOn(c.ID); rights.any() {
-			resource.Collections = append(resource.Collections, c.resource(rights))
+			list = append(list, c.resource(rights))
 		}
 	}
-	return s.writeResource(w, r, http.StatusOK, resource)
+	return list, nil
 }
 
 // getCollection is §5.2.

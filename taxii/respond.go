@@ -175,6 +175,12 @@ func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, p *problem
 	case http.StatusServiceUnavailable:
 		h.Set("Retry-After", "5")
 	}
+	if x.page {
+		if err := s.problemPage(w, r, p); err != nil {
+			s.opt.Logger.ErrorContext(r.Context(), "writing an error page", "request_id", x.id, "error", err)
+		}
+		return
+	}
 	resource := Error{
 		Title: p.title, Description: p.description, ErrorID: x.id, HTTPStatus: strconv.Itoa(p.status),
 	}

@@ -104,6 +104,7 @@ type Server struct {
 	metrics  *metrics
 	paths    chi.Router                   // finds the pattern of a path; the methods are in table
 	table    map[string]map[string]*route // by pattern and method
+	pages    map[string]handlerFunc       // for people, by pattern
 	buffered pool                         // memory of the submissions
 	sending  pool                         // memory of the larger responses
 }
@@ -126,6 +127,7 @@ func NewServer(o Options) *Server {
 		buffered: pool{holds: "submissions", most: o.MaxBuffered},
 		sending:  pool{holds: "responses that are being sent", most: o.MaxSending},
 	}
+	s.pages = s.humanPages()
 	for _, rt := range s.routes() {
 		if s.table[rt.path] == nil {
 			s.table[rt.path] = map[string]*route{}

@@ -27,6 +27,9 @@ func (c *conversation) wellFormed(a answer) error {
 		}
 		return nil
 	}
+	if a.header.Get("Content-Type") == taxii.HTMLMediaType || a.status == http.StatusSeeOther {
+		return wellFormedPage(a)
+	}
 	path, _, _ := strings.Cut(a.target, "?")
 	var errs []error
 	wrong := func(format string, args ...any) {
@@ -57,6 +60,31 @@ func (c *conversation) wellFormed(a answer) error {
 		errs = append(errs, wellFormedError(a))
 	default:
 		errs = append(errs, c.wellFormedResource(a))
+	}
+	return errors.Join(errs...)
+}
+
+// wellFormedPage checks what holds of every page for people: only who asks for HTML gets one, nothing is loaded, run or
+// kept, and the redirection of a browser from the server's own address is the only one.
+func wellFormedPage(a answer) error {
+	var errs []error
+	for name, want := range map[string]string{
+		"Content-Security-Policy": "default-src 'none'; ", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+		"Cache-Control": "no-store", "Vary": "Accept",
+	} {
+		redirects := a.status == http.StatusSeeOther && (name == "Content-Security-Policy" || name == "Referrer-Policy")
+		if got := a.header.Get(name); !redirects && !strings.HasPrefix(got, want) {
+			errs = append(errs, fmt.Errorf("%s: a page with %s %q", a.target, name, got))
+		}
+	}
+	if a.status == http.StatusSeeOther && (a.target != "/" || a.body != "") {
+		errs = append(errs, fmt.Errorf("%s is redirected, with the body %q", a.target, a.body))
+	}
+	if a.status == http.StatusUnauthorized && a.header.Get("WWW-Authenticate") == "" {
+		errs = append(errs, fmt.Errorf("%s: a 401 without WWW-Authenticate", a.target))
+	}
+	if strings.Contains(strings.ToLower(a.body), "<script") || strings.Contains(a.body, "src=") || strings.Contains(a.body, "url(") {
+		errs = append(errs, fmt.Errorf("%s: a page that loads or runs something: %.2000s", a.target, a.body))
 	}
 	return errors.Join(errs...)
 }
