@@ -11,14 +11,18 @@ import (
 type Options struct {
 	// Limits bound the object; zero fields mean the defaults.
 	Limits Limits
-	// CheckPattern checks the pattern of an indicator whose pattern_type is "stix" and whose pattern_version, if it has
-	// one, is "2.1"; the languages of other versions differ. Nil: the pattern only must not be empty.
+	// CheckPattern checks the pattern of an indicator whose pattern_type is "stix". One whose pattern_version is "2.0" is
+	// left alone, as that language differs. Nil: the pattern only must not be empty.
 	CheckPattern func(pattern string) error
 	// PatternTimes returns the timestamps of all START … STOP qualifiers of a pattern that CheckPattern accepts, for the
 	// warning that they lie outside of the indicator's validity (§9.5.1). Nil: no such warning.
 	PatternTimes func(pattern string) (start, stop []Timestamp)
 	// Now is the clock for the warning that an object is dated in the future. Nil: no such warning.
 	Now func() time.Time
+	// Pedantic adds the warnings about recommendations that nearly all published objects disregard, or that depend on
+	// what only the producer knows: SHA-256 among hashes "whenever possible" (§2.7), lang (§3.2), ISO 3166-2 codes
+	// (§4.10.1), and that a pattern of STIX 2.0 is not checked (§4.7.1). Without it they would hide the other warnings.
+	Pedantic bool
 	// MaxViolations is how many errors and warnings are reported for one input, 0 meaning 100.
 	MaxViolations int
 }
@@ -40,7 +44,7 @@ type Violation struct {
 	Path string `json:"path"`
 	// Rule is a stable name of the rule, in kebab case.
 	Rule string `json:"rule"`
-	// Section is the section of STIX 2.1 that has the rule, like 4.7.1.
+	// Section is the section of STIX 2.1 that has the rule, like 4.7.1; SectionReading for what is no rule of STIX.
 	Section string `json:"section"`
 	// Message is a sentence that says what to do.
 	Message string `json:"message"`
@@ -68,6 +72,9 @@ func (v Violation) String() string {
 	if path != "" {
 		path += ": "
 	}
+	if v.Section == SectionReading {
+		return fmt.Sprintf("%s%s (%s, %s)", path, v.Message, v.Section, v.Rule)
+	}
 	return fmt.Sprintf("%s%s (STIX 2.1 §%s, %s)", path, v.Message, v.Section, v.Rule)
 }
 
@@ -80,7 +87,7 @@ func Check(raw []byte, o Options) (*Object, Report) {
 	c.start(o)
 	object, err := parseInto(&c.tree, raw, c.limits)
 	if err != nil {
-		return nil, Report{Errors: []Violation{{Rule: "json", Section: "3.1", Message: sentence(err.Error()), Structural: true}}}
+		return nil, Report{Errors: []Violation{readingViolation(err.rule, err.reason)}}
 	}
 	c.topLevel(0)
 	c.numbers()
@@ -124,11 +131,6 @@ func (c *checker) makeStructural(path string) bool {
 		}
 	}
 	return found
-}
-
-// sentence makes an error text a sentence.
-func sentence(text string) string {
-	return strings.ToUpper(text[:1]) + text[1:] + "."
 }
 
 // checker is the state of one Check. It is used again, so that a check allocates little.

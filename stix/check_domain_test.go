@@ -89,7 +89,7 @@ func TestCheckMetaObjects(t *testing.T) {
 	}
 	tlp := func(id, created, level string) string {
 		raw := markingObject(`"definition_type":"tlp","definition":{"tlp":"` + level + `"}`)
-		return strings.NewReplacer("marking-definition--"+testUUID, id, "2026-01-02T03:04:05.678Z", created).Replace(raw)
+		return strings.NewReplacer("marking-definition--"+testUUID, id, "2017-01-02T03:04:05.678Z", created).Replace(raw)
 	}
 	const white = "marking-definition--613f2e26-407d-48c7-9eca-b8e91df99dc9"
 	runChecks(t, []checkCase{

@@ -32,6 +32,9 @@ func (c *checker) topLevel(i int) {
 	case classSCO:
 		c.checkSpecVersion(i)
 		c.checkObservableID(i, typ)
+	case classSDO, classSRO:
+		c.checkLanguage(i)
+		fallthrough
 	default:
 		c.checkSpecVersion(i)
 		c.checkVersionTimes(i)
@@ -99,31 +102,53 @@ func (c *checker) checkSpecVersion(i int) {
 // customRule chooses the rules for a type that is not of the standard: by the extension that defines it, else by whether
 // it looks like a versioned object.
 func (c *checker) customRule(i int) *rule {
-	switch {
-	case c.hasExtension(i, "new-sdo"):
-		return customTypes[classSDO]
-	case c.hasExtension(i, "new-sro"):
-		return customTypes[classSRO]
-	case c.hasExtension(i, "new-sco"):
-		return customTypes[classSCO]
+	for _, defined := range [...]struct {
+		extensionType string
+		class         class
+	}{{"new-sdo", classSDO}, {"new-sro", classSRO}, {"new-sco", classSCO}} {
+		if !c.hasExtension(i, defined.extensionType) {
+			continue
+		}
+		r := customTypes[defined.class]
+		if !c.hasOwnProperty(i, r) && !c.extensionHasProperty(i) {
+			c.fault(i, "needs-property", "7.3.2", "The type is defined by an extension, but the object has no property beside the "+
+				"common ones; at least one is required.")
+		}
+		return r
 	}
 	c.warn(i, "custom-type", "11.2", "The type is not of the standard and no extension defines it, which is deprecated; "+
-		"define it by an extension.")
+		"define it by an extension.%s", c.typePrefixAdvice(i))
 	class := classSDO
 	if c.member(i, "spec_version") == 0 && c.member(i, "created") == 0 && c.member(i, "modified") == 0 {
 		class = classSCO
 	}
 	r := customTypes[class]
-	own := 0
-	for n := i + 1; n < int(c.nodes[i].end); n = int(c.nodes[n].end) {
-		if _, common := r.byName[string(c.nameBytes(n))]; !common {
-			own++
-		}
-	}
-	if own == 0 {
+	if !c.hasOwnProperty(i, r) {
 		c.warn(i, "custom-type-empty", "11.2.1", "The object has a custom type but no property beside the common ones.")
 	}
 	return r
+}
+
+// hasOwnProperty reports whether the object at i has a property that the rule, of the common properties, does not have.
+func (c *checker) hasOwnProperty(i int, r *rule) bool {
+	for n := i + 1; n < int(c.nodes[i].end); n = int(c.nodes[n].end) {
+		if _, common := r.byName[string(c.nameBytes(n))]; !common {
+			return true
+		}
+	}
+	return false
+}
+
+// extensionHasProperty reports whether an extension of the object at i holds something beside its extension_type: an
+// extension may define a type and keep its properties nested (§7.3, hybrid extensions).
+func (c *checker) extensionHasProperty(i int) bool {
+	extensions := c.member(i, "extensions")
+	for n := extensions + 1; n < int(c.nodes[extensions].end); n = int(c.nodes[n].end) {
+		if c.nodes[n].kind == kindObject && (c.nodes[n].count > 1 || c.nodes[n].count == 1 && c.member(n, "extension_type") == 0) {
+			return true
+		}
+	}
+	return false
 }
 
 // newTypes checks the extensions that say that they define the object's type: a type of the standard is defined already,

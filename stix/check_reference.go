@@ -116,6 +116,8 @@ func (c *checker) hashes(i int) {
 	}
 	if c.nodes[i].count == 0 {
 		c.fail(i, "empty-dictionary", "2.7", "Hashes must not be empty; leave the property out.")
+	} else if c.Pedantic && c.member(i, "SHA-256") == 0 {
+		c.warn(i, "no-sha-256", "2.7", "The SHA-256 hash should be given whenever possible, so that others can compare.")
 	}
 	for n := i + 1; n < int(c.nodes[i].end); n = int(c.nodes[n].end) {
 		key := c.nameBytes(n)

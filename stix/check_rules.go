@@ -143,7 +143,7 @@ func (c *checker) checkPattern(i, n int, pattern []byte) {
 		c.fail(n, "pattern", "4.7.1", "The pattern is empty.")
 		return
 	}
-	if c.member(i, "pattern_version") > 0 && !c.equals(i, "pattern_version", "2.1") {
+	if n, version := c.stringOf(i, "pattern_version"); n > 0 && !c.checkPatternVersion(n, version) {
 		return
 	}
 	if c.CheckPattern != nil {
@@ -155,6 +155,23 @@ func (c *checker) checkPattern(i, n int, pattern []byte) {
 	if c.PatternTimes != nil && bytes.Contains(pattern, []byte("START")) {
 		c.patternTimes(i, n, string(pattern))
 	}
+}
+
+// checkPatternVersion reports whether a pattern of that version is to be checked: all but those of STIX 2.0, whose
+// language differs. A version that the standard does not have is taken for the newest one.
+func (c *checker) checkPatternVersion(n int, version []byte) bool {
+	switch string(version) {
+	case "2.1":
+	case "2.0":
+		if c.Pedantic {
+			c.warn(n, "pattern-version", "4.7.1", "The pattern is not checked, as the language of STIX 2.0 differs; convert it to 2.1.")
+		}
+		return false
+	default:
+		c.warn(n, "pattern-version", "4.7.1", "%s is not a version of the STIX patterning language; the pattern was checked as one of 2.1.",
+			quoteShort(version))
+	}
+	return true
 }
 
 // patternTimes warns of a pattern that looks for observations before or after the time in which the indicator is valid.
@@ -189,6 +206,9 @@ func checkLocation(c *checker, i int) {
 	}
 	if n, code := c.stringOf(i, "country"); n > 0 && !isCountry(code) {
 		c.warn(n, "country", "4.10.1", "%s is not a country code of two letters (ISO 3166-1 alpha-2).", quoteShort(code))
+	}
+	if n, code := c.stringOf(i, "administrative_area"); n > 0 && c.Pedantic && !isSubdivision(code) {
+		c.warn(n, "subdivision", "4.10.1", "%s should be the code of a subdivision (ISO 3166-2), like DK-84.", quoteShort(code))
 	}
 }
 

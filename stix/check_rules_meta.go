@@ -67,7 +67,7 @@ func (c *checker) component(at int, component []byte) int {
 			return 0
 		}
 		return c.find(at, component)
-	case c.nodes[at].kind != kindArray || component[len(component)-1] != ']' || !isDigits(component[1:len(component)-1]):
+	case c.nodes[at].kind != kindArray || component[len(component)-1] != ']' || !isIndex(component[1:len(component)-1]):
 		return 0
 	}
 	index, err := strconv.ParseUint(string(component[1:len(component)-1]), 10, 32)
@@ -83,6 +83,9 @@ func (c *checker) component(at int, component []byte) int {
 	}
 	return n
 }
+
+// isIndex reports whether a text is a non-negative integer as it is written in one way only, without zeros in front.
+func isIndex(text []byte) bool { return isDigits(text) && (text[0] != '0' || len(text) == 1) }
 
 // inMarkings reports whether a node is a granular marking, or inside one.
 func (c *checker) inMarkings(n int) bool {
@@ -126,6 +129,7 @@ func checkMarkingDefinition(c *checker, i int) {
 		if s := c.member(definition, "statement"); s == 0 || c.nodes[s].kind != kindString {
 			c.fail(definition, "missing-property", "7.2.1", "A statement marking must have a statement, a string.")
 		}
+		c.newDefinitionType(i, n)
 	default:
 		c.warn(n, "definition-type", "7.2.1",
 			"The definition_type should be statement or tlp; define other markings by an extension.")

@@ -80,6 +80,7 @@ func checkNetworkTraffic(c *checker, i int) {
 	if n := c.member(i, "end"); n > 0 && c.is(i, "is_active", kindTrue) {
 		c.fail(n, "end-of-active", "6.12.1", "Traffic that is_active has no end yet; leave end out or set is_active to false.")
 	}
+	c.protocolCase(i)
 	if c.member(i, "src_port") == 0 || c.member(i, "dst_port") == 0 {
 		c.warn(i, "ports", "6.12", "src_port and dst_port should be present.")
 	}

@@ -30,7 +30,7 @@ func observable(typ, members string) string {
 }
 
 func markingObject(members string) string {
-	return fmt.Sprintf(`{"type":"marking-definition","spec_version":"2.1","id":"marking-definition--%s","created":"2026-01-02T03:04:05.678Z"%s}`,
+	return fmt.Sprintf(`{"type":"marking-definition","spec_version":"2.1","id":"marking-definition--%s","created":"2017-01-02T03:04:05.678Z"%s}`,
 		testUUID, comma(members))
 }
 
@@ -171,6 +171,7 @@ func TestCheckMarkings(t *testing.T) {
 		{"selector of nothing", marked(`"description"`), bad, nil},
 		{"selector of a huge index", marked(`"aliases.[999999999999]"`), bad, nil},
 		{"selector of an index beyond the end", marked(`"aliases.[2]"`), bad, nil},
+		{"selector with a zero in front of its index", marked(`"aliases.[00]"`), bad, nil},
 		{"selector with a negative index", marked(`"aliases.[-1]"`), bad, nil},
 		{"selector without a point", marked(`"aliases[0]"`), bad, nil},
 		{"selector of the root by index", marked(`"[0]"`), bad, nil},
@@ -226,12 +227,13 @@ func TestCheckExtensions(t *testing.T) {
 		{"property names of an extension", tool(`{"`+key+`":{"extension_type":"property-extension","Bad Key":1,"bad-key":1,"ab":1,"1ab":1,"_rank":1,"":1,"rank_2":{"A-b":1,"c d":1}}}`, ""),
 			[]string{"extensions." + key + ".Bad Key property-name 7.3.2", "extensions." + key + ".bad-key property-name 7.3.2",
 				"extensions." + key + ".ab property-name 7.3.2", "extensions." + key + ".1ab property-name 7.3.2", "extensions." + key + "._rank property-name 7.3.2",
-				"extensions." + key + ". property-name 7.3.2", "extensions." + key + ".rank_2.c d dictionary-key 2.3"}, nil},
+				"extensions." + key + ". property-name 7.3.2", "extensions." + key + ".rank_2.c d dictionary-key 2.3"},
+			[]string{"extensions." + key + ".rank_2.A-b dictionary-key-case 2.3"}},
 		{"id as a property of an extension", tool(`{"`+key+`":{"extension_type":"property-extension","id":"x"}}`, ""), nil, nil},
 		{"long property names of an extension", tool(`{"`+key+`":{"extension_type":"property-extension","`+strings.Repeat("a", 250)+`":1,"`+strings.Repeat("b", 251)+`":1}}`, ""),
 			[]string{"extensions." + key + "." + strings.Repeat("b", 80) + "… property-name 7.3.2"}, nil},
 		{"property names of a custom extension", file(`{"x-foo-ext":{"Bad-Name":1,"ok_name":null,"good":{"A-b":1}}}`),
-			[]string{"extensions.x-foo-ext.Bad-Name property-name 11.3.1", "extensions.x-foo-ext.ok_name null 2"}, []string{"extensions.x-foo-ext custom-extension 11.3"}},
+			[]string{"extensions.x-foo-ext.Bad-Name property-name 11.3.1", "extensions.x-foo-ext.ok_name null 2"}, []string{"extensions.x-foo-ext custom-extension 11.3", "extensions.x-foo-ext.good.A-b dictionary-key-case 2.3"}},
 		{"custom extension without -ext", file(`{"acme":{"rank":1}}`), []string{"extensions.acme extension-name 11.3.1"}, nil},
 		{"custom extension empty", file(`{"acme-ext":{}}`), []string{"extensions.acme-ext empty-dictionary 11.3.1"}, nil},
 		{"predefined on the wrong host", file(`{"tcp-ext":{"src_flags_hex":"00"}}`), []string{"extensions.tcp-ext extension-host 6.12.5"}, nil},
@@ -245,7 +247,7 @@ func TestCheckExtensions(t *testing.T) {
 		{"custom type defined twice alike", versionedObject("x-acme", `"thing":1,"extensions":{"`+key+`":{"extension_type":"new-sdo"},"`+key[:len(key)-1]+`2":{"extension_type":"new-sdo"},"`+key[:len(key)-1]+`3":{"extension_type":"property-extension"}}`), nil, nil},
 		{"custom type by extension", versionedObject("x-acme", `"thing":1,"extensions":{"`+key+`":{"extension_type":"new-sdo"}}`), nil, nil},
 		{"custom observable by extension", observable("x-acme", `"thing":1,"extensions":{"`+key+`":{"extension_type":"new-sco"}}`), nil, nil},
-		{"custom observable with a version", observable("x-acme", `"created":"2026-01-02T03:04:05.678Z","extensions":{"`+key+`":{"extension_type":"new-sco"}}`), []string{"created not-applicable 3.2"}, nil},
+		{"custom observable with a version", observable("x-acme", `"thing":1,"created":"2026-01-02T03:04:05.678Z","extensions":{"`+key+`":{"extension_type":"new-sco"}}`), []string{"created not-applicable 3.2"}, nil},
 		{"custom type, bare", versionedObject("x-acme", `"thing":1`), nil, []string{"custom-type 11.2"}},
 		{"encoding of a property that is missing", versionedObject("x-acme", `"thing_enc":"utf-8"`), []string{"thing_enc needs-other 3.1"}, []string{"custom-type 11.2"}},
 		{"encoding of a property that is there", versionedObject("x-acme", `"thing":"a","thing_enc":"utf-8"`), nil, []string{"custom-type 11.2"}},
@@ -328,8 +330,9 @@ func TestCheckObject(t *testing.T) {
 	if object, report := Check([]byte(`{"name":"x"}`), Options{}); object != nil || len(report.Errors) != 2 {
 		t.Errorf("without type and id: %v, %v", object, report)
 	}
-	for _, raw := range []string{``, `[]`, `{}`, `{"a":1,"a":2}`, `{"a":"\ud800"}`} {
-		if object, report := Check([]byte(raw), Options{}); object != nil || len(report.Errors) != 1 || report.Errors[0].Rule != "json" {
+	for raw, rule := range map[string]string{``: "truncated", `[]`: "not-an-object", `{}`: "empty-object", `{"a":1,"a":2}`: "duplicate-member",
+		`{"a":"\ud800"}`: "lone-surrogate", `{"a":1]`: "json-syntax", `{"a":`: "truncated"} {
+		if object, report := Check([]byte(raw), Options{}); object != nil || len(report.Errors) != 1 || report.Errors[0].Rule != rule {
 			t.Errorf("%s: %v, %v", raw, object, report)
 		}
 	}

@@ -16,7 +16,7 @@ func (c *checker) unknownProperty(r *rule, n int) {
 	case !r.custom && !(c.toplevel && r.class != classCustom):
 		c.warn(n, "custom-property", "11.1",
 			"The property %s is not of the standard and no extension defines it, which is deprecated; define it "+
-				"by an extension.", quoteShort(name))
+				"by an extension.%s", quoteShort(name), propertyPrefixAdvice(name))
 	}
 	if base, ok := bytes.CutSuffix(name, []byte("_enc")); ok && r.class != classBundle && c.member(c.top, string(base)) == 0 && c.member(c.top, string(name)) == n {
 		c.fail(n, "needs-other", "3.1", "%s makes sense with %s only, which is missing.", quoteShort(name), quoteShort(base))
@@ -45,6 +45,7 @@ func (c *checker) unknownValue(i int) {
 		node := &c.nodes[n]
 		if n > i && node.name > 0 {
 			c.dictionaryKey(n)
+			c.dictionaryKeyCase(n)
 		}
 		switch {
 		case node.kind == kindNull:
@@ -138,7 +139,7 @@ func (c *checker) extension(n int) {
 	} else {
 		c.warn(n, "custom-extension", "11.3",
 			"The extension %s is neither of the standard nor defined by an extension definition, which is "+
-				"deprecated.", quoteShort(key))
+				"deprecated.%s", quoteShort(key), extensionPrefixAdvice(key))
 	}
 	for m := n + 1; m < int(c.nodes[n].end); m = int(c.nodes[m].end) {
 		c.extensionMember(m, "11.3.1")

@@ -205,6 +205,9 @@ func (c *checker) vocabularyTerm(v *vocabulary, i int, p *property) {
 	default:
 		c.warn(i, "open-vocabulary", "2.14",
 			"%s is not a value of %s; prefer one that others understand.", quoteShort(c.bytes(i)), v.name)
+		if !isLowerHyphen(c.bytes(i)) {
+			c.warn(i, "lower-case-hyphen", "2.14", "A value that is not of the vocabulary should be in lower case with hyphens between words.")
+		}
 	}
 }
 

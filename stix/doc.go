@@ -18,6 +18,7 @@
 // Where the standard is silent, contradicts itself or leaves room, this package does as follows.
 //
 //   - §2.1: bits left over in the last base64 digit may be set.
+//   - §2.3: keys of the standard's own dictionaries may be in upper case, as names of other standards are (§3.1).
 //   - §2.7, §6: a hash key outside hash-algorithm-ov is a warning, as the vocabulary is open.
 //   - §2.9: UUIDs of versions 1 to 8 are accepted (RFC 9562), in upper case too; identifiers are compared byte for byte.
 //   - §2.9: cyber-observables with UUIDs made from equal values share them across types, which is no reuse.
@@ -36,6 +37,9 @@
 //   - §7.1.1: object_modified may name any version of the target that the same input has.
 //   - §7.2: of several TLP markings the strictest counts; a malformed marking counts as one that nobody understands.
 //     A relationship or sighting is as strict as each of its ends that is held.
+//   - §7.2.1: a marking definition is new, and better defined by an extension, since STIX 2.1 is a standard (10 June 2021).
+//   - §7.2.3: an index in a selector has no zeros in front.
+//   - §7.3.2: what an extension that defines a type holds beside extension_type is a property of the object, too.
 //   - §7.2.1: markings are recognised by their identifiers, whatever a marking definition with such an identifier says.
 //   - §8.1: a bundle with an empty list of objects is refused, a TAXII envelope with one is not.
 //   - JSON (RFC 8259, RFC 7493): a byte order mark, invalid UTF-8 and bad grammar end reading; a repeated member name,

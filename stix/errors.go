@@ -15,7 +15,10 @@ var ErrTooManyObjects = errors.New("the input holds more objects than the limit 
 type SyntaxError struct {
 	Offset       int64
 	Line, Column int
-	Reason       string
+	// Rule is the stable name of what is wrong: json-syntax, truncated, bad-utf8, byte-order-mark, or for a bundle or
+	// envelope as a whole also duplicate-member, too-deep, too-large and lone-surrogate.
+	Rule   string
+	Reason string
 }
 
 func (e *SyntaxError) Error() string {
@@ -42,6 +45,9 @@ type ElementError struct {
 	// ID and Type are what could be recovered of the element's own id and type, else "".
 	ID   Identifier
 	Type string
+	// Rule is the stable name of what is wrong: duplicate-member, lone-surrogate, too-deep, too-large, not-an-object,
+	// not-a-container or bundle-objects.
+	Rule string
 	// Reason is a sentence without the position.
 	Reason string
 }

@@ -54,7 +54,9 @@ type tree struct {
 type jsonFault uint8
 
 const (
-	faultSyntax    jsonFault = iota + 1 // not JSON, or not UTF-8
+	faultSyntax    jsonFault = iota + 1 // not JSON
+	faultUTF8                           // bytes that are not UTF-8
+	faultBOM                            // a byte order mark in front
 	faultTruncated                      // src ends inside the value
 	faultDepth                          // nested deeper than the limit
 	faultDuplicate                      // two members of one object have the same name
@@ -69,6 +71,27 @@ type jsonError struct {
 }
 
 func (e *jsonError) Error() string { return fmt.Sprintf("%s at byte %d", e.reason, e.offset) }
+
+// ruleOf is the stable name of the rule that a fault breaks, for Violation.Rule; Reader and Check use the same.
+func (e *jsonError) rule() string {
+	switch e.fault {
+	case faultUTF8:
+		return "bad-utf8"
+	case faultBOM:
+		return "byte-order-mark"
+	case faultTruncated:
+		return "truncated"
+	case faultDepth:
+		return "too-deep"
+	case faultDuplicate:
+		return "duplicate-member"
+	case faultSurrogate:
+		return "lone-surrogate"
+	case faultTooLarge:
+		return "too-large"
+	}
+	return "json-syntax"
+}
 
 // perObject reports whether the bytes are still JSON by grammar, so that the siblings of the object can be read.
 func (e *jsonError) perObject() bool { return e.fault >= faultDepth }
@@ -95,10 +118,15 @@ func (t *tree) parse(src []byte, depth int, final bool) (int, *jsonError) {
 
 // parseAll is parse of src as a whole: nothing but whitespace may follow the value.
 func (t *tree) parseAll(src []byte, depth int) *jsonError {
+	if bytes.HasPrefix(src, byteOrderMark) {
+		return &jsonError{faultBOM, 0, "there is a byte order mark in front of the JSON value; send UTF-8 without one"}
+	}
 	start := skipSpace(src, 0)
 	n, err := t.parse(src[start:], depth, true)
 	if err != nil {
-		err.offset += start
+		if err.offset += start; err.fault == faultSyntax && err.offset >= len(src) {
+			err.fault = faultTruncated
+		}
 		return err
 	}
 	if rest := skipSpace(src, start+n); rest < len(src) {
@@ -106,6 +134,8 @@ func (t *tree) parseAll(src []byte, depth int) *jsonError {
 	}
 	return nil
 }
+
+var byteOrderMark = []byte("\xEF\xBB\xBF")
 
 func skipSpace(src []byte, i int) int {
 	for i < len(src) && isSpace(src[i]) {

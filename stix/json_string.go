@@ -79,7 +79,7 @@ func (t *tree) checkUTF8(s jsonString, start, stop int) *jsonError {
 	for i := start; i < stop; {
 		r, n := utf8.DecodeRune(t.src[i:stop])
 		if r == utf8.RuneError && n == 1 {
-			return t.fail(faultSyntax, i, "the bytes are not valid UTF-8")
+			return t.fail(faultUTF8, i, "the bytes are not valid UTF-8")
 		}
 		i += n
 	}

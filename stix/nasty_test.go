@@ -23,7 +23,7 @@ func TestCheckNastyInputs(t *testing.T) {
 		limit     int
 		rule      string // of the first error, "" if there is none
 	}{
-		{"string of 10 MB", tool(`"description":"` + strings.Repeat("x", megabytes) + `"`), 0, "json"},
+		{"string of 10 MB", tool(`"description":"` + strings.Repeat("x", megabytes) + `"`), 0, "too-large"},
 		{"string of 10 MB where that is allowed", tool(`"description":"` + strings.Repeat("x", megabytes) + `"`), 16 << 20, ""},
 		{"combining marks", tool(`"description":"a` + strings.Repeat("\u0301", 1<<20) + `"`), 0, ""},
 		{"name of 10 MB", tool(`"` + strings.Repeat("x", megabytes) + `":1`), 16 << 20, "property-name"},
@@ -34,7 +34,7 @@ func TestCheckNastyInputs(t *testing.T) {
 		{"number of 1 MB", tool(`"confidence":` + strings.Repeat("1", 1<<20)), 0, "integer"},
 		{"a million numbers without canonical form", tool(`"x_acme":[` + many(1_000_000, func(int) string { return "1e999" }) + `]`), 0, "number"},
 		{"NUL in a string", tool(`"description":"a\u0000b"`), 0, ""},
-		{"lone surrogate", tool(`"description":"\udfff"`), 0, "json"},
+		{"lone surrogate", tool(`"description":"\udfff"`), 0, "lone-surrogate"},
 		{"100,000 marking references", tool(`"object_marking_refs":[` + many(100_000, reference) + `]`), 0, ""},
 		{"100,000 hashes", observable("file", `"hashes":{`+many(100_000, func(i int) string { return fmt.Sprintf(`"h%07d":"x"`, i) })+`}`), 0, ""},
 		{"MD5 and md5", observable("file", `"hashes":{"MD5":"00112233445566778899aabbccddeeff","md5":"x"}`), 0, ""},
@@ -45,10 +45,10 @@ func TestCheckNastyInputs(t *testing.T) {
 				many(20_000, func(i int) string {
 					return fmt.Sprintf(`"%d":{"type":"file","name":"f","contains_refs":["%d","x"]}`, i, 19_999-i)
 				})+`}`), 0, "container-reference"},
-		{"depth", tool(`"x_acme":` + strings.Repeat("[", 100_000) + "1" + strings.Repeat("]", 100_000)), 0, "json"},
-		{"depth in objects", tool(`"x_acme":` + strings.Repeat(`{"abc":`, 100_000) + "1" + strings.Repeat("}", 100_000)), 0, "json"},
-		{"invalid UTF-8", tool("\"description\":\"\xc3\x28\""), 0, "json"},
-		{"byte order mark", "\xEF\xBB\xBF" + tool(""), 0, "json"},
+		{"depth", tool(`"x_acme":` + strings.Repeat("[", 100_000) + "1" + strings.Repeat("]", 100_000)), 0, "too-deep"},
+		{"depth in objects", tool(`"x_acme":` + strings.Repeat(`{"abc":`, 100_000) + "1" + strings.Repeat("}", 100_000)), 0, "too-deep"},
+		{"invalid UTF-8", tool("\"description\":\"\xc3\x28\""), 0, "bad-utf8"},
+		{"byte order mark", "\xEF\xBB\xBF" + tool(""), 0, "byte-order-mark"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, report := Check([]byte(c.raw), Options{Limits: Limits{ObjectBytes: c.limit}})

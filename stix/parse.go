@@ -1,7 +1,6 @@
 package stix
 
 import (
-	"errors"
 	"fmt"
 )
 
@@ -14,23 +13,27 @@ import (
 func Parse(raw []byte, l Limits) (*Object, error) {
 	t := trees.Get().(*tree)
 	defer t.release()
-	return parseInto(t, raw, l.withDefaults())
+	object, err := parseInto(t, raw, l.withDefaults())
+	if err != nil {
+		return nil, err
+	}
+	return object, nil
 }
 
 const malformedMarking Identifier = "malformed-marking"
 
-func parseInto(t *tree, raw []byte, l Limits) (*Object, error) {
+func parseInto(t *tree, raw []byte, l Limits) (*Object, *unreadable) {
 	if len(raw) > l.ObjectBytes {
-		return nil, fmt.Errorf("the object is larger than %d bytes", l.ObjectBytes)
+		return nil, &unreadable{"too-large", fmt.Sprintf("the object is larger than %d bytes", l.ObjectBytes)}
 	}
 	if err := t.parseAll(raw, l.Depth); err != nil {
-		return nil, fmt.Errorf("the object is not acceptable JSON: %w", err)
+		return nil, &unreadable{err.rule(), "the object is not acceptable JSON: " + err.Error()}
 	}
 	if t.nodes[0].kind != kindObject {
-		return nil, fmt.Errorf("the value is %v, not a STIX object", t.nodes[0].kind)
+		return nil, &unreadable{"not-an-object", fmt.Sprintf("the value is %v, not a STIX object", t.nodes[0].kind)}
 	}
 	if t.nodes[0].count == 0 {
-		return nil, errors.New("the object is empty; a STIX object has at least type and id (STIX 2.1 §3.2)")
+		return nil, &unreadable{"empty-object", "the object is empty; a STIX object has at least type and id (STIX 2.1 §3.2)"}
 	}
 	return t.commonProperties(raw), nil
 }

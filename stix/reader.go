@@ -151,8 +151,8 @@ func (r *Reader) beginValue() error {
 	if r.in.offset() == 0 && len(r.in.rest()) == 0 {
 		for len(r.in.rest()) < 3 && r.in.fill() {
 		}
-		if bytes.HasPrefix(r.in.rest(), []byte("\xEF\xBB\xBF")) {
-			return r.in.syntaxError(0, "the input begins with a byte order mark; send UTF-8 without one")
+		if bytes.HasPrefix(r.in.rest(), byteOrderMark) {
+			return r.in.jsonError(0, &jsonError{faultBOM, 0, "the input begins with a byte order mark; send UTF-8 without one"})
 		}
 	}
 	at, c := r.skipSpace(0)
@@ -178,23 +178,29 @@ func (r *Reader) beginValue() error {
 // strayValue reads a top-level value that is no object.
 func (r *Reader) strayValue() error {
 	start := r.in.offset()
-	reason := fmt.Sprintf("it is larger than %d bytes", r.limits.ObjectBytes)
+	reason, rule := fmt.Sprintf("it is larger than %d bytes", r.limits.ObjectBytes), "too-large"
 	n, err := r.parseAt(0)
 	switch {
 	case err == nil:
-		reason = fmt.Sprintf("it is %v", r.json.nodes[0].kind)
+		reason, rule = fmt.Sprintf("it is %v", r.json.nodes[0].kind), "not-an-object"
 		r.in.pos += n
 	case err.fault != faultTooLarge && !err.perObject():
-		return r.in.syntaxError(err.offset, err.reason)
+		return r.in.jsonError(0, err)
 	default:
+		if err.perObject() && err.fault != faultTooLarge {
+			reason, rule = err.reason, err.rule()
+		}
 		if err := r.skipValue(); err != nil {
 			return err
 		}
 	}
 	if r.values == 1 {
+		if r.json.nodes[0].kind == kindArray && rule == "not-an-object" {
+			reason += "; make it the objects of a bundle"
+		}
 		return &ContainerError{Offset: start, Reason: reason}
 	}
-	return r.elementError(start, "is no STIX object: "+reason)
+	return r.elementError(start, rule, "is no STIX object: "+reason)
 }
 
 // parseAt parses the value at a distance from the first unconsumed byte, reading as much of the input as it needs and

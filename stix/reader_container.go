@@ -130,7 +130,7 @@ func (r *Reader) memberFault(at int, e *jsonError) error {
 			e.reason = "a member of the bundle or envelope is larger than the limit for one object"
 		}
 	}
-	return r.in.syntaxError(at+e.offset, e.reason)
+	return r.in.jsonError(at, e)
 }
 
 // endContainer ends a top-level object of which n bytes are not consumed.
@@ -140,7 +140,7 @@ func (r *Reader) endContainer(n int) error {
 	r.state = betweenValues
 	notContainer := func(reason string) error {
 		if r.values > 1 && !h.objects {
-			return r.elementError(h.start, "is no STIX object: "+reason)
+			return r.elementError(h.start, "not-a-container", "is no STIX object: "+reason)
 		}
 		return &ContainerError{Offset: h.start, Reason: reason}
 	}

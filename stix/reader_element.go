@@ -36,15 +36,15 @@ func (r *Reader) element() ([]byte, error) {
 		if err.fault == faultTooLarge || err.perObject() {
 			return nil, r.spoiled(err)
 		}
-		return nil, r.in.syntaxError(err.offset, err.reason)
+		return nil, r.in.jsonError(0, err)
 	}
 	src := r.in.rest()[:n]
 	r.in.pos += n
 	switch {
 	case r.json.nodes[0].kind != kindObject:
-		return nil, r.elementError(start, fmt.Sprintf("is %v, not a STIX object", r.json.nodes[0].kind))
+		return nil, r.elementError(start, "not-an-object", fmt.Sprintf("is %v, not a STIX object", r.json.nodes[0].kind))
 	case r.json.memberText("type") == "bundle":
-		e := r.elementError(start, "is a bundle; a bundle cannot be an object of another container (STIX 2.1 §8)")
+		e := r.elementError(start, "bundle-objects", "is a bundle; a bundle cannot be an object of another container (STIX 2.1 §8)")
 		e.ID, e.Type = Identifier(r.json.memberText("id")), "bundle"
 		return nil, e
 	}
@@ -57,19 +57,19 @@ func (r *Reader) element() ([]byte, error) {
 }
 
 // elementError counts the element and says what is wrong with it.
-func (r *Reader) elementError(start int64, reason string) *ElementError {
-	e := &ElementError{Index: r.index, Offset: start, Reason: reason}
+func (r *Reader) elementError(start int64, rule, reason string) *ElementError {
+	e := &ElementError{Index: r.index, Offset: start, Rule: rule, Reason: reason}
 	r.index++
 	return e
 }
 
 // spoiled skips the element at the first unconsumed byte, which breaks a per-object rule, and describes it.
 func (r *Reader) spoiled(cause *jsonError) error {
-	reason := cause.reason
+	reason, rule := cause.reason, cause.rule()
 	if !r.await(0) || cause.fault == faultTooLarge {
-		reason = fmt.Sprintf("the object is larger than %d bytes", r.limits.ObjectBytes)
+		rule, reason = "too-large", fmt.Sprintf("the object is larger than %d bytes", r.limits.ObjectBytes)
 	}
-	e := r.elementError(r.in.offset(), reason)
+	e := r.elementError(r.in.offset(), rule, reason)
 	e.ID, e.Type = recoverIdentity(r.in.rest()[:min(len(r.in.rest()), r.limits.ObjectBytes)])
 	if err := r.skipValue(); err != nil {
 		return err

@@ -28,7 +28,8 @@ func selects(object any, selector string) bool {
 			digits, ok := strings.CutPrefix(component, "[")
 			digits, closed := strings.CutSuffix(digits, "]")
 			index, err := strconv.ParseUint(digits, 10, 16)
-			if !ok || !closed || err != nil || strings.Trim(digits, "0123456789") != "" || index >= uint64(len(at)) {
+			if !ok || !closed || err != nil || strings.Trim(digits, "0123456789") != "" || index >= uint64(len(at)) ||
+				digits != strconv.FormatUint(index, 10) {
 				return false
 			}
 			object = at[index]

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // window is the part of an input that is held in memory: buf[pos:] is not yet consumed.
@@ -68,11 +69,22 @@ func (w *window) makeRoom() {
 
 // syntaxError is a SyntaxError at a distance from the first unconsumed byte, or the reading error that cut the input.
 func (w *window) syntaxError(at int, reason string) error {
+	return w.jsonError(at, &jsonError{faultSyntax, 0, reason})
+}
+
+// jsonError is syntaxError for a fault of JSON at a distance from the first unconsumed byte; that at the end of the input is
+// that the input ends early.
+func (w *window) jsonError(at int, fault *jsonError) error {
+	at += fault.offset
 	if w.pos+at >= len(w.buf) && w.err != nil && w.err != io.EOF {
 		return fmt.Errorf("reading the input failed after %d bytes: %w", w.base+int64(len(w.buf)), w.err)
 	}
 	before := w.buf[:min(w.pos+at, len(w.buf))]
-	e := &SyntaxError{Offset: w.base + int64(len(before)), Line: w.lines + 1, Reason: reason}
+	e := &SyntaxError{Offset: w.base + int64(len(before)), Line: w.lines + 1, Reason: fault.reason, Rule: fault.rule()}
+	if fault.fault == faultSyntax && w.pos+at >= len(w.buf) && w.err == io.EOF {
+		e.Rule = (&jsonError{fault: faultTruncated}).rule()
+		e.Reason = "the input ends early: " + strings.TrimPrefix(e.Reason, "the JSON value ends early; ")
+	}
 	start := w.lineStart
 	if n := bytes.Count(before, []byte{'\n'}); n > 0 {
 		e.Line += n

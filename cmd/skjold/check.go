@@ -25,7 +25,7 @@ type checkJSON struct {
 
 func (a *app) checkCommand() *cobra.Command {
 	var together bool
-	var quiet bool
+	var quiet, pedantic bool
 	var patterns, collection string
 	var recorded bool
 	cmd := &cobra.Command{
@@ -38,6 +38,7 @@ With --collection it validates what a collection of the node in --data holds, ev
 collections and subscriptions take objects that break rules. --recorded lists what was recorded of those objects when
 they were stored, which is quick in a large collection.`,
 		Example: `  skjold check bundle.json
+  skjold check --pedantic own-reports/
   skjold check --json feed/ | jq 'select(.errors != [])'
   curl -s https://example.org/bundle.json | skjold check
   skjold check --patterns patterns.txt
@@ -48,6 +49,8 @@ they were stored, which is quick in a large collection.`,
 			switch {
 			case held && (patterns != "" || len(args) > 0):
 				return usagef("--collection checks what the node of --data holds; files and patterns are checked without it")
+			case held && pedantic:
+				return usagef("--pedantic is for files; a collection is checked by the rules of its node")
 			case held && recorded:
 				return a.listRecorded(cmd.Context(), collection)
 			case held:
@@ -68,7 +71,7 @@ they were stored, which is quick in a large collection.`,
 			if err != nil {
 				return err
 			}
-			c := checker{app: a, quiet: quiet, many: len(files) > 1, together: together}
+			c := checker{app: a, quiet: quiet, pedantic: pedantic, many: len(files) > 1, together: together}
 			for _, name := range files {
 				if err := cmd.Context().Err(); err != nil {
 					return err
@@ -81,6 +84,7 @@ they were stored, which is quick in a large collection.`,
 		},
 	}
 	cmd.Flags().BoolVar(&quiet, "quiet", false, "print errors only, no warnings")
+	cmd.Flags().BoolVar(&pedantic, "pedantic", false, "also warn of recommendations that nearly all published objects disregard: SHA-256 hashes, lang, ISO 3166-2 codes")
 	cmd.Flags().BoolVar(&together, "together", false, "also report what is wrong between the objects of one input, such as two contents of one version")
 	cmd.Flags().StringVar(&patterns, "patterns", "", "check a file (or -) of STIX patterns, one a line, instead of objects")
 	cmd.Flags().StringVar(&collection, "collection", "", "check what a collection of the node in --data holds: id, alias or title")
@@ -123,7 +127,7 @@ func expandInputs(args []string) ([]string, error) {
 type checker struct {
 	*app
 	what                           string // what is checked, for the summary; "" for objects
-	quiet, many                    bool
+	quiet, many, pedantic          bool
 	together                       bool // also what is wrong between the objects of one input
 	objects, bad, errors, warnings int
 	broken                         int // inputs that could not be read to the end
@@ -140,15 +144,18 @@ func (c *checker) file(name string) error {
 	if c.together {
 		cross = stix.NewCrossCheck(0)
 	}
+	read := 0
 	bar := newProgress(c.err, src.size, true, "checking")
 	err = src.objects(stix.DefaultLimits(), bar.add, func(index int, raw []byte, element *stix.ElementError) error {
+		read++
 		var o *stix.Object
 		var report stix.Report
 		j := checkJSON{Index: index}
 		if element != nil {
 			j.ID, j.Type = string(element.ID), element.Type
-			report.Errors = []stix.Violation{elementViolation(element)}
-		} else if o, report = stix.Check(raw, checkOptions()); o != nil && o.ID != "" {
+			violation, _ := stix.ReadingViolation(element)
+			report.Errors = []stix.Violation{violation}
+		} else if o, report = stix.Check(raw, c.options()); o != nil && o.ID != "" {
 			j.ID, j.Type = string(o.ID), o.Type
 			if cross != nil {
 				languages.note(index, o)
@@ -173,11 +180,23 @@ func (c *checker) file(name string) error {
 			err = c.translated(src, &languages)
 		}
 	}
-	if err != nil {
-		c.broken++
-		fmt.Fprintf(c.err, "skjold: %s\n", err)
+	if err == nil {
+		return nil
 	}
+	c.broken++
+	if violation, ok := stix.ReadingViolation(err); ok {
+		fmt.Fprintf(c.err, "skjold: %s could not be read to its end; nothing from object %d on was checked\n", printable(src.name), read)
+		return c.object(src.name, checkJSON{Index: read}, stix.Report{Errors: []stix.Violation{violation}})
+	}
+	fmt.Fprintf(c.err, "skjold: %s\n", err)
 	return nil
+}
+
+// options are those of the node, and more warnings where they are asked for.
+func (c *checker) options() stix.Options {
+	o := checkOptions()
+	o.Pedantic = c.pedantic
+	return o
 }
 
 // between reports what showed only when the whole input had been seen.
@@ -192,11 +211,6 @@ func (c *checker) between(file string, cross *stix.CrossCheck) error {
 		fmt.Fprintf(c.err, "skjold: %s has more objects than --together can hold against each other; the later ones were checked by themselves\n", printable(file))
 	}
 	return nil
-}
-
-func elementViolation(e *stix.ElementError) stix.Violation {
-	reason := strings.ToUpper(e.Reason[:min(1, len(e.Reason))]) + e.Reason[min(1, len(e.Reason)):]
-	return stix.Violation{Rule: "object", Section: "3.1", Message: fmt.Sprintf("%s (at byte %d of the input).", strings.TrimSuffix(reason, "."), e.Offset)}
 }
 
 func (c *checker) object(file string, j checkJSON, r stix.Report) error {
@@ -244,7 +258,11 @@ func (c *checker) violation(kind string, v stix.Violation) {
 		path = "(object)"
 	}
 	rule := v.Rule
-	if v.Section != "" {
+	switch v.Section {
+	case "":
+	case stix.SectionReading:
+		rule += ", " + v.Section
+	default:
 		rule += ", §" + v.Section
 	}
 	fmt.Fprintf(c.out, "  %-7s %s: %s [%s]\n", kind, printable(path), printable(v.Message), printable(rule))
