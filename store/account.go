@@ -95,7 +95,7 @@ func accounts(c conn, kind taxii.PrincipalKind) ([]*account, error) {
 // removeAccount removes an account with its keys, rights and statuses: an account that is added later under the same
 // name is another one, and does not read what its predecessor submitted.
 func removeAccount(c conn, number int64, name string) error {
-	if _, err := c.Exec(`DELETE FROM status WHERE account = $1`, name); err != nil {
+	if err := removeStatuses(c, name); err != nil {
 		return err
 	}
 	_, err := c.Exec(`DELETE FROM account WHERE number = $1`, number)

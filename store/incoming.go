@@ -52,7 +52,7 @@ func receive(item taxii.Item) *incoming {
 	in := &incoming{object: item.Object, message: item.Refused}
 	if item.Object == nil {
 		if in.message == "" {
-			in.message = "is not a STIX object with an id"
+			in.message = notAnObject
 		}
 		return in
 	}
@@ -92,7 +92,7 @@ func receiveAll(items []taxii.Item) (all, definitions, rest []*incoming) {
 		all[i] = in
 		switch {
 		case in.object == nil:
-		case in.object.Type == "marking-definition":
+		case in.object.Type == markingDefinition:
 			definitions = append(definitions, in)
 		default:
 			rest = append(rest, in)

@@ -8,6 +8,9 @@ import (
 	"github.com/skjold-exchange/skjold/stix"
 )
 
+// markingDefinition is the type of marking definitions.
+const markingDefinition = "marking-definition"
+
 // statementDefinition is the definition_type of markings that inform and do not restrict (STIX 2.1 §7.2.1.3).
 const statementDefinition = "statement"
 

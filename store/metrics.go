@@ -15,6 +15,7 @@ type metrics struct {
 	shared        prometheus.Histogram
 	rows          *prometheus.CounterVec
 	unavailable   prometheus.Counter
+	pending       prometheus.Gauge
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -37,11 +38,15 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Name: "skjold_store_unavailable_total",
 			Help: "Transactions that failed because the database was locked for too long, its disk full or its file unusable.",
 		}),
+		pending: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "skjold_store_pending_objects",
+			Help: "Objects of submissions that were accepted and are not decided yet.",
+		}),
 	}
 	if r == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.commitSeconds, m.shared, m.rows, m.unavailable} {
+	for _, c := range []prometheus.Collector{m.commitSeconds, m.shared, m.rows, m.unavailable, m.pending} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}

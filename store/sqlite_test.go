@@ -13,6 +13,7 @@ func fixture(t *testing.T, options store.Options) *storetest.Fixture {
 	clock := storetest.NewClock()
 	options.Now = clock.Now
 	options.Quarantine = store.QuarantineBounds{Rows: storetest.QuarantineRows, Bytes: storetest.QuarantineBytes}
+	options.Submissions = storetest.Submissions
 	f := &storetest.Fixture{Clock: clock}
 	open := func(t *testing.T) {
 		t.Helper()

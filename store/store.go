@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	gosync "sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/skjold-exchange/skjold/federation"
@@ -23,6 +25,8 @@ type Options struct {
 	Now func() time.Time
 	// Quarantine bounds what is kept of what peers sent and was not stored.
 	Quarantine QuarantineBounds
+	// Submissions bound what is accepted and not decided yet.
+	Submissions SubmissionOptions
 	// Logger receives what the background work has to tell; nil for slog.Default.
 	Logger *slog.Logger
 	// Registerer receives the metrics; nil for none.
@@ -39,6 +43,10 @@ type Store struct {
 	// quarantine bounds what is kept of each subscription.
 	quarantine QuarantineBounds
 
+	submissions SubmissionOptions
+	instance    string        // names this process among those that decide submissions
+	pending     chan struct{} // wakes the goroutine that decides them
+
 	sets     markingSets
 	observed observations
 	watchers []func(collection string) // see Watch
@@ -53,7 +61,10 @@ var (
 // Open opens the store and brings its schema up to date; a store that does not exist is created. The errors are
 // ErrNewerVersion, ErrDamaged, taxii.ErrUnavailable or internal ones.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{log: o.Logger, now: o.Now, quarantine: o.Quarantine.withDefaults()}
+	s := &Store{
+		log: o.Logger, now: o.Now, quarantine: o.Quarantine.withDefaults(),
+		submissions: o.Submissions.withDefaults(), instance: uuid.NewString(), pending: make(chan struct{}, 1),
+	}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -99,9 +110,13 @@ func (s *Store) Close() error {
 	return errors.Join(s.flush(context.Background()), s.engine.Close())
 }
 
-// Run does the background work until ctx ends: it writes what Observe gathers every second and once at the end, removes
-// statuses older than a week and quarantined objects older than 90 days, and keeps the write-ahead log short. It returns ctx's error.
+// Run does the background work until ctx ends: it decides submissions that are pending, writes what Observe gathers every
+// second and once at the end, removes statuses older than a week and quarantined objects older than 90 days, and keeps the
+// write-ahead log short. It returns ctx's error.
 func (s *Store) Run(ctx context.Context) error {
+	var deciding gosync.WaitGroup
+	deciding.Go(func() { s.decide(ctx) })
+	defer deciding.Wait()
 	flush := time.NewTicker(time.Second)
 	defer flush.Stop()
 	maintain := time.NewTicker(time.Minute)

@@ -3,8 +3,6 @@ package store
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,40 +11,55 @@ import (
 	"github.com/skjold-exchange/skjold/taxii"
 )
 
-// statusLife is how long a status resource is kept; TAXII clients are promised a day.
-const statusLife = 7 * 24 * time.Hour
-
 // versionAt is the version of an unversioned object that was first seen at a time in microseconds.
 func versionAt(us int64) stix.Timestamp { return stix.TimestampOf(time.UnixMicro(us)) }
 
-// Add stores a submission and its status in one durable transaction; see taxii.Store.
+// Add stores a submission and its status in one durable transaction, or accepts it for later; see taxii.Store.
 func (s *Store) Add(ctx context.Context, sub taxii.Submission) (taxii.Status, error) {
 	if sub.Received.IsZero() {
 		sub.Received = s.now()
 	}
+	if sub.Deferred {
+		return s.accept(ctx, sub)
+	}
 	all, definitions, rest := receiveAll(sub.Items)
 	defer s.changed(sub.Collection)
 	var status taxii.Status
-	err := s.commits.do(ctx, len(sub.Items), func(c conn) error {
-		col, err := collectionByID(c, sub.Collection)
-		if err != nil {
+	var repeated bool
+	err := s.commits.do(ctx, len(sub.Items), func(c conn) (err error) {
+		now := s.now().UnixMicro()
+		if status, repeated, err = repetition(c, sub, now); err != nil || repeated {
 			return err
 		}
-		w := &logWriter{conn: c, collection: col, now: s.now().UnixMicro()}
-		if err := w.store(definitions, rest); err != nil {
+		if err := submit(c, sub, all, definitions, rest, now); err != nil {
 			return err
 		}
-		if err := hideHeld(c, col.number, sub.Visible, all); err != nil {
+		status = newStatus(sub, all, now)
+		if err := putStatus(c, status, sub.Account, now); err != nil {
 			return err
 		}
-		status = newStatus(sub, all, w.now)
-		return putStatus(c, status, sub.Account, w.now)
+		return putKey(c, sub, status.ID, now)
 	})
 	if err != nil {
 		return taxii.Status{}, err
 	}
-	s.countOutcomes(all)
+	if !repeated {
+		s.countOutcomes(all)
+	}
 	return status, nil
+}
+
+// submit stores the items of a submission, or of a part of one, inside a write transaction, and sets their outcomes.
+func submit(c conn, sub taxii.Submission, all, definitions, rest []*incoming, now int64) error {
+	col, err := collectionByID(c, sub.Collection)
+	if err != nil {
+		return err
+	}
+	w := &logWriter{conn: c, collection: col, now: now}
+	if err := w.store(definitions, rest); err != nil {
+		return err
+	}
+	return hideHeld(c, col.number, sub.Visible, all)
 }
 
 // hideHeld marks what is already held and not for the caller to see. The held copy has the same content, and so the same
@@ -93,22 +106,20 @@ func (s *Store) countOutcomes(all []*incoming) {
 
 // newStatus makes the status resource of a submission that is finished. now is the time of its commit in microseconds.
 func newStatus(sub taxii.Submission, all []*incoming, now int64) taxii.Status {
-	received := taxii.DateAdded(sub.Received.UnixMicro())
-	status := taxii.Status{ID: uuid.NewString(), Status: "complete", RequestTimestamp: received.String(), TotalCount: len(all)}
+	status := taxii.Status{ID: uuid.NewString(), RequestTimestamp: taxii.DateAdded(sub.Received.UnixMicro()).String()}
+	outcomes(sub, all, now).addTo(&status)
+	return status
+}
+
+// outcomes tells what became of the items of a submission. now is the time of its commit in microseconds.
+func outcomes(sub taxii.Submission, all []*incoming, now int64) statusLists {
+	var lists statusLists
 	for i, in := range all {
-		item := sub.Items[i]
-		detail := taxii.StatusDetail{ID: item.ID, Version: item.Version}
-		if item.Object != nil {
-			detail.ID = string(item.Object.ID)
-			detail.Version = cmp.Or(in.version, item.Object.Version().String(), item.Version)
-		}
-		if detail.Version == "" { // the property is required; nothing better is known of a refused object
-			detail.Version = received.String()
-		}
+		detail := detailOf(sub, i, in.version)
 		switch in.outcome {
 		case stored:
 			detail.Message = taxii.StoredMessage(in.violations)
-			status.Successes = append(status.Successes, detail)
+			lists.Successes = append(lists.Successes, detail)
 		case known:
 			if !in.hidden {
 				detail.Message = taxii.AlreadyHeld
@@ -118,54 +129,25 @@ func newStatus(sub taxii.Submission, all []*incoming, now int64) taxii.Status {
 					detail.Version = versionAt(now).String()
 				}
 			}
-			status.Successes = append(status.Successes, detail)
+			lists.Successes = append(lists.Successes, detail)
 		default:
 			detail.Message = in.message
-			status.Failures = append(status.Failures, detail)
+			lists.Failures = append(lists.Failures, detail)
 		}
 	}
-	status.SuccessCount, status.FailureCount = len(status.Successes), len(status.Failures)
-	return status
+	return lists
 }
 
-func putStatus(c conn, status taxii.Status, account string, now int64) error {
-	content, err := json.Marshal(status)
-	if err != nil {
-		return fmt.Errorf("status resource: %w", err)
+// detailOf names an item of a submission in its status; version is the one that it was stored with, where it was.
+func detailOf(sub taxii.Submission, i int, version string) taxii.StatusDetail {
+	item := sub.Items[i]
+	detail := taxii.StatusDetail{ID: item.ID, Version: item.Version}
+	if item.Object != nil {
+		detail.ID = string(item.Object.ID)
+		detail.Version = cmp.Or(version, item.Object.Version().String(), item.Version)
 	}
-	_, err = c.Exec(`INSERT INTO status (id, account, received, content) VALUES ($1, $2, $3, $4)`,
-		status.ID, account, now, content)
-	return err
-}
-
-// Status returns the status resource of a submission to the account that made it; taxii.ErrNotFound.
-func (s *Store) Status(ctx context.Context, id, account string) (taxii.Status, error) {
-	var status taxii.Status
-	err := s.read(ctx, func(c conn) error {
-		found, err := one(c, `SELECT content FROM status WHERE id = $1 AND account = $2`, []any{id, account}, func(r row) error {
-			return json.Unmarshal(r.Bytes(0), &status)
-		})
-		if err == nil && !found {
-			return notFound("status", id)
-		}
-		return err
-	})
-	return status, err
-}
-
-// purgeStatuses removes statuses that are older than their life.
-func (s *Store) purgeStatuses(ctx context.Context) error {
-	before := s.now().Add(-statusLife).UnixMicro()
-	var old int64
-	err := s.read(ctx, func(c conn) (err error) {
-		old, err = number(c, `SELECT COUNT(*) FROM status WHERE received < $1`, before)
-		return err
-	})
-	if err != nil || old == 0 {
-		return err
+	if detail.Version == "" { // the property is required; nothing better is known of an object that is not stored
+		detail.Version = taxii.DateAdded(sub.Received.UnixMicro()).String()
 	}
-	return s.write(ctx, func(c conn) error {
-		_, err := c.Exec(`DELETE FROM status WHERE received < $1`, before)
-		return err
-	})
+	return detail
 }

@@ -51,6 +51,13 @@ var invariants = []struct{ rule, sql string }{
 		`SELECT s.peer || ' ' || s.source FROM subscription s
 		 WHERE s.quarantine_rows <> (SELECT COUNT(*) FROM quarantine q WHERE q.subscription = s.id)
 		 OR s.quarantine_bytes <> (SELECT COALESCE(SUM(q.size), 0) FROM quarantine q WHERE q.subscription = s.id)`},
+	{"a pending submission has the parts that are undecided",
+		`SELECT s.status FROM submission s WHERE s.decided >= s.parts OR s.parts - s.decided <> (
+			SELECT COUNT(*) FROM submission_part p WHERE p.submission = s.number AND p.part > s.decided)`},
+	{"a part that is undecided is of a pending submission",
+		`SELECT 'submission ' || p.submission FROM submission_part p WHERE NOT EXISTS (SELECT 1 FROM submission s WHERE s.number = p.submission)`},
+	{"a part of a status has its status",
+		`SELECT p.status FROM status_part p WHERE NOT EXISTS (SELECT 1 FROM status s WHERE s.id = p.status)`},
 	{"an account is a client or a peer",
 		`SELECT a.name FROM account a WHERE (SELECT COUNT(*) FROM client c WHERE c.account = a.number) + (SELECT COUNT(*) FROM peer p WHERE p.account = a.number) <> 1`},
 	{"a subscription's peer is pinned",

@@ -17,6 +17,10 @@ var (
 	ErrUnauthenticated = errors.New("not authenticated")
 	// ErrUnavailable: the node can't do it now (the disk is full, the database does not answer); trying again may help.
 	ErrUnavailable = errors.New("unavailable")
+	// ErrBacklog: the account has as many unfinished submissions as it may have; trying again when one is finished helps.
+	ErrBacklog = errors.New("too many submissions are pending")
+	// ErrKeyReused: the account has sent other content to the collection under this idempotency key.
+	ErrKeyReused = errors.New("the idempotency key is that of another submission")
 )
 
 // DateAdded is the time at which an object version became part of a collection, in microseconds since 1970 UTC. Within a
@@ -174,7 +178,20 @@ type Submission struct {
 	// Visible decides per marking set what the caller may see, as in Query; nil: everything. That an object is held which
 	// the caller may not see is not told: submitting its content again looks as if it had been stored.
 	Visible func(m stix.MarkingSet, unknown bool) bool
+	// Deferred: the store may answer when the items are durable, and decide them afterwards.
+	Deferred bool
+	// Key, where set, names the submission, so that it can be repeated without effect.
+	Key *IdempotencyKey
 }
+
+// IdempotencyKey is the name that a client gave to a submission. It is the account's own, per collection, for KeyLife.
+type IdempotencyKey struct {
+	Name string   // at most MaxKeyLength visible ASCII characters
+	Body [32]byte // SHA-256 of the content, which must be the same when the name is
+}
+
+// KeyLife is how long an idempotency key stands for its submission.
+const KeyLife = 24 * time.Hour
 
 // Deletion names what a DELETE (§5.7) removes. What the caller does not see is never removed, and a version that does not
 // exist removes nothing. Unlike a query, a deletion without any match means everything of the object that the caller sees,
@@ -219,6 +236,14 @@ type Store interface {
 	// content) is a success that changes nothing, with the message AlreadyHeld where Submission.Visible lets the caller
 	// know; one with other content under the same id and version is a failure.
 	// One with violations is a success with their StoredMessage, and the violations are kept beside it until it is deleted.
+	//
+	// A Deferred submission may be answered with a status that is pending, when its items and the status are durable. The
+	// store decides the pending ones later, in the order above, each once, also after a crash; at every moment what the
+	// status lists is what is stored. ErrBacklog, or ErrUnavailable, if too much is pending already.
+	//
+	// A submission with a Key that the account has used for the collection within KeyLife changes nothing: its status is
+	// that of the first one, as it is now, or ErrKeyReused if the content was another. Of several at once one is worked on,
+	// and the others wait for it and get its status. A store may forget the oldest of very many keys.
 	Add(ctx context.Context, s Submission) (Status, error)
 	// Delete removes entries and leaves tombstones, so that replication does not bring them back. It returns how many;
 	// ErrNotFound if the caller sees no entry of that object at all.

@@ -78,6 +78,17 @@ CREATE TABLE facet (
   UNIQUE (collection, marking_set, type, spec_version)
 );
 
+CREATE TABLE idempotency_key (
+  account    TEXT NOT NULL,
+  number     BIGINT NOT NULL, -- in the order of arrival
+  collection TEXT NOT NULL, -- id
+  name       TEXT NOT NULL,
+  body       BYTEA NOT NULL, -- SHA-256
+  status     TEXT NOT NULL,
+  created    BIGINT NOT NULL,
+  PRIMARY KEY (account, number)
+);
+
 CREATE TABLE "known_marking" (
   collection INTEGER NOT NULL REFERENCES collection (number),
   marking    TEXT NOT NULL,
@@ -148,6 +159,36 @@ CREATE TABLE status (
   content  BYTEA NOT NULL -- JSON, the status resource
 );
 
+CREATE TABLE status_part (
+  status  TEXT NOT NULL,
+  part    BIGINT NOT NULL,
+  content BYTEA NOT NULL, -- JSON, successes, failures and pendings
+  PRIMARY KEY (status, part)
+);
+
+CREATE TABLE submission (
+  number     INTEGER PRIMARY KEY,
+  status     TEXT NOT NULL UNIQUE, -- the id of its status, which its account may have taken with it
+  account    TEXT NOT NULL,
+  collection TEXT NOT NULL, -- id; the collection may have been removed meanwhile
+  received   BIGINT NOT NULL,
+  parts      BIGINT NOT NULL, -- they are numbered from 1
+  decided    BIGINT NOT NULL, -- parts, from the first on
+  objects    BIGINT NOT NULL, -- undecided
+  bytes      BIGINT NOT NULL, -- of what is undecided
+  owner      TEXT NOT NULL, -- the process that works on it
+  lease      BIGINT NOT NULL, -- when others may take it
+  turn       BIGINT NOT NULL, -- the lowest is next
+  failures   BIGINT NOT NULL -- of the part that is next
+);
+
+CREATE TABLE submission_part (
+  submission BIGINT NOT NULL REFERENCES submission (number),
+  part       BIGINT NOT NULL,
+  items      BYTEA NOT NULL, -- the objects and what was found out about them on arrival
+  PRIMARY KEY (submission, part)
+);
+
 CREATE TABLE subscription (
   id           INTEGER PRIMARY KEY,
   peer         TEXT NOT NULL,
@@ -198,6 +239,10 @@ CREATE INDEX entry_violations ON entry (collection, date_added) WHERE violations
 
 CREATE INDEX facet_marking_set ON facet (marking_set);
 
+CREATE INDEX idempotency_key_created ON idempotency_key (created);
+
+CREATE UNIQUE INDEX idempotency_key_name ON idempotency_key (account, collection, name);
+
 CREATE INDEX marking_set_member_set ON marking_set_member (marking_set);
 
 CREATE INDEX progress_collection ON progress (collection);
@@ -207,6 +252,8 @@ CREATE INDEX quarantine_age ON quarantine (received);
 CREATE INDEX quarantine_order ON quarantine (subscription, number, size);
 
 CREATE INDEX status_received ON status (received);
+
+CREATE INDEX submission_turn ON submission (turn);
 
 CREATE INDEX subscription_collection ON subscription (collection);
 
