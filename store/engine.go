@@ -12,6 +12,9 @@ type engine interface {
 	// Read runs fn on one snapshot: every statement of fn sees the same committed state. ctx bounds the wait for a
 	// connection, and a statement that runs when it ends is given up: nobody waits for the answer any more.
 	Read(ctx context.Context, fn func(conn) error) error
+	// Snapshot is Read for work that takes as long as the database is large: its statements may be long, what they sort
+	// does not have to fit into memory, and it takes no connection from the readers.
+	Snapshot(ctx context.Context, fn func(conn) error) error
 	// Write runs fn in a transaction that excludes every other writer, in this process and in others, and is durable
 	// when Write returns nil. ctx bounds the wait for the turn; once fn has begun, it is run to its end.
 	Write(ctx context.Context, fn func(conn) error) error

@@ -97,6 +97,16 @@ func (e *postgresEngine) Read(ctx context.Context, fn func(conn) error) error {
 	return nil
 }
 
+// Snapshot implements engine. The server sorts on its disk what does not fit into its memory.
+func (e *postgresEngine) Snapshot(ctx context.Context, fn func(conn) error) error {
+	return e.Read(ctx, func(c conn) error {
+		if _, err := c.Exec(`SET LOCAL statement_timeout = 0`); err != nil {
+			return err
+		}
+		return fn(c)
+	})
+}
+
 // leave ends a transaction that is not to be committed or has been, also after a panic and when its caller has gone.
 func leave(ctx context.Context, tx pgx.Tx) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), postgresFarewell)

@@ -126,3 +126,16 @@ func (r postgresRow) Bytes(column int) []byte {
 	b, _ := r[column].([]byte)
 	return b
 }
+
+// BulkInsert implements bulkInserter.
+func (c *postgresConn) BulkInsert(table string, columns []string, rows [][]any) error {
+	values := make([][]any, len(rows))
+	for i, row := range rows {
+		var err error
+		if values[i], err = arguments(row); err != nil {
+			return err
+		}
+	}
+	_, err := c.tx.CopyFrom(c.ctx, pgx.Identifier{table}, columns, pgx.CopyFromRows(values))
+	return postgresError(err)
+}

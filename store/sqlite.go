@@ -141,6 +141,33 @@ func (e *sqliteEngine) Read(ctx context.Context, fn func(conn) error) error {
 	return nil
 }
 
+// Snapshot implements engine, on a connection of its own that sorts in temporary files.
+func (e *sqliteEngine) Snapshot(ctx context.Context, fn func(conn) error) (err error) {
+	select {
+	case <-e.closed:
+		return ErrClosed
+	default:
+	}
+	c, err := e.connect(false)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
+	if err := c.pragma(`PRAGMA temp_store = FILE`); err != nil {
+		return err
+	}
+	if _, err := c.Exec(`BEGIN`); err != nil {
+		return err
+	}
+	defer c.watch(ctx)()
+	if err := fn(c); errors.Is(err, errInterrupted) {
+		return unavailable("reading was given up", context.Cause(ctx))
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
 func (e *sqliteEngine) reader(ctx context.Context) (*sqliteConn, error) {
 	select {
 	case <-e.closed:
