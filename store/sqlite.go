@@ -278,3 +278,20 @@ func (e *sqliteEngine) Close() (err error) {
 	})
 	return err
 }
+
+// Settle moves everything of the embedded database in dir into its one file, which can then be replaced or copied. It
+// fails where another process has the database open, and where the file is damaged (ErrDamaged).
+func Settle(dir string) error {
+	e, err := openSQLite(dir)
+	if err != nil {
+		return err
+	}
+	// Closing the last connection empties the log and removes it.
+	if err := errors.Join(e.truncate(context.Background()), e.Close()); err != nil {
+		return err
+	}
+	if size, err := e.walSize(); err != nil || size > 0 {
+		return errors.Join(err, fmt.Errorf("another process has the database %s open; stop it first", e.path))
+	}
+	return nil
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/skjold-exchange/skjold/config"
+	"github.com/skjold-exchange/skjold/federation"
+	"github.com/skjold-exchange/skjold/store"
+)
+
+// databaseFile is the embedded database in a data directory.
+const databaseFile = "skjold.db"
+
+// restoration is the way of a backup into a data directory: everything is made in a directory inside it, and takes its place
+// by renaming, skjold.yaml last.
+type restoration struct {
+	dir   dataDir
+	files map[string][]byte // of the backup: keys and configuration, or none
+	owner string            // whose the backup is
+	force bool
+
+	cfg    *config.Config
+	stage  dataDir
+	unlock func() // of the directory
+}
+
+// prepare finds out whether the backup may go into the directory, and changes nothing there.
+func (r *restoration) prepare() error {
+	configured, err := r.dir.initialised()
+	if err != nil {
+		return err
+	}
+	if !configured && r.files["skjold.yaml"] == nil {
+		return fmt.Errorf("%s has no skjold.yaml, and the backup holds none, as it was made without --with-keys; put the node's skjold.yaml and keys directory there first", r.dir)
+	}
+	if err := os.MkdirAll(string(r.dir), 0o700); err != nil {
+		return err
+	}
+	// The lock is taken whatever the database: a second restore into the directory would use the same stage.
+	unlock, err := r.dir.takeLock(config.Default())
+	if err != nil {
+		return err
+	}
+	r.unlock = unlock
+	r.stage = dataDir(filepath.Join(string(r.dir), unfinished+"restore"))
+	if err := r.writeStage(); err != nil {
+		return err
+	}
+	from := r.dir
+	if !configured {
+		from = r.stage
+	}
+	if r.cfg, err = config.Load(config.LoadOptions{File: from.config(), Env: os.Environ()}); err != nil {
+		return err
+	}
+	if err := r.checkKeys(); err != nil {
+		return err
+	}
+	if r.cfg.Database.URL != "" {
+		return nil
+	}
+	info, err := os.Stat(r.database())
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0:
+		return nil
+	case err != nil:
+		return err
+	case !r.force:
+		return fmt.Errorf("%s holds a database already; restore into an empty directory, or say --force to replace it", r.dir)
+	}
+	if err := store.Settle(string(r.dir)); errors.Is(err, store.ErrDamaged) {
+		return fmt.Errorf("the database in %s can't be read, so it can't be set aside as one file; move skjold.db, skjold.db-wal and skjold.db-shm somewhere else, and restore again: %w", r.dir, err)
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
+func (r *restoration) database() string { return filepath.Join(string(r.dir), databaseFile) }
+
+// databaseDir is where an embedded database is made.
+func (r *restoration) databaseDir() string { return string(r.stage) }
+
+// writeStage makes the stage anew, with the files of the backup.
+func (r *restoration) writeStage() error {
+	if err := r.clean(); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(r.stage.keys(), 0o700); err != nil {
+		return err
+	}
+	for name, content := range r.files {
+		path := filepath.Join(string(r.stage), filepath.FromSlash(name))
+		if filepath.Dir(path) != r.stage.keys() && path != r.stage.config() {
+			continue // of a later version; this one knows no other files
+		}
+		if err := writeFileDurably(path, content, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkKeys makes sure that the backup is of the node whose keys and entity there are.
+func (r *restoration) checkKeys() error {
+	keys, err := federation.LoadKeys(r.dir.keys())
+	if errors.Is(err, fs.ErrNotExist) {
+		if keys, err = federation.LoadKeys(r.stage.keys()); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%s is missing, and the backup holds no keys, as it was made without --with-keys; put the node's keys there first", r.dir.keys())
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if me := nodeName(r.cfg.Entity, keys); r.owner != "" && r.owner != me {
+		return fmt.Errorf("the backup is of the node %s, and %s is the node %s", r.owner, r.dir, me)
+	}
+	return nil
+}
+
+// install gives what was made its place, and returns the file that the database from before is in, "" for none. Each step
+// leaves a node that is whole, the old one or the new one; before the last there may be none, in a directory that had none.
+func (r *restoration) install(now time.Time) (replaced string, err error) {
+	if err := os.MkdirAll(r.dir.keys(), 0o700); err != nil {
+		return "", err
+	}
+	for _, name := range []string{federation.FederationKeyFile, federation.RequestKeyFile} {
+		err := os.Link(filepath.Join(r.stage.keys(), name), filepath.Join(r.dir.keys(), name)) // never over a key
+		if err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+	}
+	if err := syncDir(r.dir.keys()); err != nil {
+		return "", err
+	}
+	if r.cfg.Database.URL == "" {
+		if info, err := os.Stat(r.database()); err == nil && info.Size() > 0 {
+			replaced = r.database() + ".before-" + now.UTC().Format("20060102T150405Z")
+			if err := os.Link(r.database(), replaced); err != nil {
+				return "", err
+			}
+		}
+		if err := os.Rename(filepath.Join(string(r.stage), databaseFile), r.database()); err != nil {
+			return "", err
+		}
+		if err := syncDir(string(r.dir)); err != nil {
+			return "", err
+		}
+	}
+	if _, err := os.Stat(r.dir.config()); errors.Is(err, fs.ErrNotExist) {
+		if err := os.Rename(r.stage.config(), r.dir.config()); err != nil {
+			return "", err
+		}
+	}
+	if err := os.Chmod(string(r.dir), 0o700); err != nil {
+		return "", err
+	}
+	return replaced, errors.Join(syncDir(string(r.dir)), r.clean())
+}
+
+// clean removes the stage.
+func (r *restoration) clean() error {
+	if r.stage == "" {
+		return nil
+	}
+	return os.RemoveAll(string(r.stage))
+}
