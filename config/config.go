@@ -174,4 +174,8 @@ type Metrics struct {
 	// Public lets everybody who reaches the address read the figures. false: only programs on this machine and accounts
 	// with the admin right.
 	Public bool `yaml:"public" default:"false"`
+
+	// Clients is how many accounts have figures of their own (last pull, lag, objects, failing), in the order of their
+	// names, 0 to 10000. All are counted, whatever it says. Who reads the figures reads the names.
+	Clients int `yaml:"clients" default:"200"`
 }

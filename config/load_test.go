@@ -36,6 +36,7 @@ func TestDefault(t *testing.T) {
 			FutureSkew: 24 * time.Hour,
 		},
 		Log:        Log{Level: "info", Format: "auto"},
+		Metrics:    Metrics{Clients: 200},
 		Federation: Federation{Enabled: true, PollInterval: time.Minute, PageSize: 1000},
 	}
 	if diff := cmp.Diff(want, Default(), ignoreOrigin); diff != "" {

@@ -128,6 +128,7 @@ func (v *validation) ranges() {
 	between(v, "limits.request_timeout", l.RequestTimeout, time.Second, time.Hour)
 	between(v, "limits.idle_timeout", l.IdleTimeout, time.Second, time.Hour)
 	between(v, "limits.future_skew", l.FutureSkew, 0, 720*time.Hour)
+	between(v, "metrics.clients", v.config.Metrics.Clients, 0, 10_000)
 	between(v, "federation.poll_interval", f.PollInterval, 100*time.Millisecond, 24*time.Hour)
 	between(v, "federation.page_size", f.PageSize, 1, 10_000)
 }

@@ -102,6 +102,7 @@ func TestValidate(t *testing.T) {
 		{"object too deep", "limits.object_depth", func(c *Config) { c.Limits.ObjectDepth = 1001 }},
 		{"default page larger than the largest", "limits.page_default", func(c *Config) { c.Limits.PageDefault = c.Limits.PageMax + 1 }},
 		{"no page", "limits.page_default", func(c *Config) { c.Limits.PageDefault = 0 }},
+		{"too many clients in the metrics", "metrics.clients", func(c *Config) { c.Metrics.Clients = 10_001 }},
 		{"page too large", "limits.page_max", func(c *Config) { c.Limits.PageMax = 100_001 }},
 		{"headers too small", "limits.header_size", func(c *Config) { c.Limits.HeaderSize = 4*KiB - 1 }},
 		{"no time for bodies", "limits.body_timeout", func(c *Config) { c.Limits.BodyTimeout = 0 }},

@@ -22,6 +22,15 @@ const (
 // Entries answers a query from one snapshot; see taxii.Store. The zero VersionMatch means the last versions. A page ends
 // before its limit where its objects exceed MaxBytes or 32 MiB, with More set; the object that exceeds it is the last.
 func (s *Store) Entries(ctx context.Context, q taxii.Query) (taxii.Page, error) {
+	page, err := s.page(ctx, q)
+	if err == nil {
+		s.metrics.count("served", len(page.Entries))
+	}
+	return page, err
+}
+
+// page is Entries without counting them as served.
+func (s *Store) page(ctx context.Context, q taxii.Query) (taxii.Page, error) {
 	var page taxii.Page
 	err := s.read(ctx, func(c conn) error {
 		page = taxii.Page{}
@@ -44,7 +53,6 @@ func (s *Store) Entries(ctx context.Context, q taxii.Query) (taxii.Page, error) 
 	if err != nil {
 		return taxii.Page{}, err
 	}
-	s.metrics.count("served", len(page.Entries))
 	return page, nil
 }
 

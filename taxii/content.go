@@ -248,15 +248,16 @@ func setDateAdded(h http.Header, p page, got Page) {
 	h.Set(dateAddedLast, last.String())
 }
 
-// reached is the position that a client which polls the whole collection has come to with this page; 0 where the query is
-// for certain objects and says nothing of a position.
+// reached is the position that a client which polls the collection has come to with this page: where the page ends, or, if
+// nothing more is behind it, the collection's end, since what the client's filters leave out is not waiting for it. 0 where
+// the query is for certain objects and says nothing of a position.
 func reached(p page, got Page) DateAdded {
 	switch n := len(got.Entries); {
 	case len(p.IDs) > 0:
 		return 0
-	case n > 0:
+	case got.More && n > 0:
 		return got.Entries[n-1].DateAdded
 	default:
-		return max(0, min(p.after, got.Collection.Last))
+		return got.Collection.Last
 	}
 }

@@ -28,6 +28,7 @@ type clientJSON struct {
 	ObjectsServed int64                   `json:"objects_served"`
 	UserAgent     string                  `json:"user_agent,omitempty"`
 	LastError     string                  `json:"last_error,omitempty"`
+	Progress      []progressJSON          `json:"progress,omitempty"` // in each collection that it reads
 }
 
 const compatEmptyList = "empty-list"
@@ -48,8 +49,8 @@ func clientToJSON(c store.Client) clientJSON {
 }
 
 func (a *app) clientCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "client", Short: "Accounts of SOC tools and analysts: add, list, set, rotate, remove"}
-	cmd.AddCommand(a.clientAddCommand(), a.clientListCommand(), a.clientSetCommand(), a.clientRotateCommand(), a.clientRemoveCommand())
+	cmd := &cobra.Command{Use: "client", Short: "Accounts of SOC tools and analysts: add, list, show, set, rotate, remove"}
+	cmd.AddCommand(a.clientAddCommand(), a.clientListCommand(), a.clientShowCommand(), a.clientSetCommand(), a.clientRotateCommand(), a.clientRemoveCommand())
 	return cmd
 }
 
@@ -131,7 +132,9 @@ func (a *app) showKey(c store.Client, key string) error {
 
 func (a *app) clientListCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "list", Short: "List accounts, their rights and when they last pulled", Args: cobra.NoArgs,
+		Use: "list", Short: "List accounts, their rights, when they last pulled and how far they are behind", Args: cobra.NoArgs,
+		Long: `List accounts: their rights, their last pull, how many objects they may see and have not read and how long the oldest of
+these has waited (BEHIND), and the error of their last request. 'skjold client show NAME' tells it for each collection.`,
 		Example: "  skjold client list\n  skjold client list --json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
@@ -139,22 +142,21 @@ func (a *app) clientListCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				list, err := clientsToJSON(ctx, st, clients)
+				if err != nil {
+					return err
+				}
 				if a.json {
-					list := make([]clientJSON, 0, len(clients))
-					for _, c := range clients {
-						list = append(list, clientToJSON(c))
-					}
 					return printJSON(a.out, list)
 				}
 				names, err := collectionNames(ctx, st)
 				if err != nil {
 					return err
 				}
-				t := table{head: []string{"USER", "READS", "WRITES", "LAST PULL", "OBJECTS", "USER AGENT", "LAST ERROR"}}
+				t := table{head: []string{"USER", "READS", "WRITES", "LAST PULL", "BEHIND", "OBJECTS", "USER AGENT", "LAST ERROR"}}
 				now := time.Now()
-				for _, c := range clients {
-					t.row(c.Name, rightsInWords(c, names, func(r taxii.Rights) bool { return r.Read }),
-						rightsInWords(c, names, func(r taxii.Rights) bool { return r.Write }), ago(now, c.LastPull),
+				for i, c := range clients {
+					t.row(c.Name, rightsInWords(c, names, canRead), rightsInWords(c, names, canWrite), ago(now, c.LastPull), list[i].behindInWords(),
 						strconv.FormatInt(c.ObjectsServed, 10), c.UserAgent, c.LastError)
 				}
 				return t.print(a.out)
@@ -162,6 +164,10 @@ func (a *app) clientListCommand() *cobra.Command {
 		},
 	}
 }
+
+func canRead(r taxii.Rights) bool { return r.Read }
+
+func canWrite(r taxii.Rights) bool { return r.Write }
 
 func rightsInWords(c store.Client, names map[string]string, has func(taxii.Rights) bool) string {
 	if c.Admin {

@@ -51,6 +51,7 @@ func openNode(ctx context.Context, dir dataDir, cfg *config.Config, log *slog.Lo
 	if err != nil {
 		return nil, err
 	}
+	n.registry.MustRegister(newClientMetrics(n.store, cfg.Metrics.Clients, log))
 	keys, err := federation.LoadKeys(dir.keys())
 	if err == nil {
 		err = checkOwner(ctx, n.store, nodeName(cfg.Entity, keys))

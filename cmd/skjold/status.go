@@ -28,8 +28,8 @@ func (a *app) statusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
 		Short: "Tell how the node is: health, collections, clients, peers",
-		Long: `Tell whether the node of --data runs and answers, what its collections hold, when each client last pulled, and how
-far behind each subscription is. It reads the data directory, so it works while the node is stopped too.`,
+		Long: `Tell whether the node of --data runs and answers, what its collections hold, when each client last pulled and what it
+has not read yet, and how far behind each subscription is. It reads the data directory, so it works while the node is stopped too.`,
 		Example: "  skjold status\n  skjold status --json | jq .subscriptions",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -83,8 +83,8 @@ func (a *app) collectStatus(ctx context.Context, st *store.Store) (statusJSON, e
 	if err != nil {
 		return s, err
 	}
-	for _, c := range clients {
-		s.Clients = append(s.Clients, clientToJSON(c))
+	if s.Clients, err = clientsToJSON(ctx, st, clients); err != nil {
+		return s, err
 	}
 	peers, err := st.Peers(ctx)
 	if err != nil {
@@ -121,10 +121,10 @@ func (a *app) printStatus(ctx context.Context, st *store.Store, s statusJSON) er
 		return err
 	}
 	fmt.Fprintln(a.out)
-	clients := table{head: []string{"CLIENT", "LAST PULL", "OBJECTS", "USER AGENT", "LAST ERROR"}}
+	clients := table{head: []string{"CLIENT", "LAST PULL", "BEHIND", "OBJECTS", "USER AGENT", "LAST ERROR"}}
 	for _, c := range s.Clients {
 		pull, _ := time.Parse(time.RFC3339Nano, c.LastPull)
-		clients.row(c.User, ago(time.Now(), pull), strconv.FormatInt(c.ObjectsServed, 10), c.UserAgent, c.LastError)
+		clients.row(c.User, ago(time.Now(), pull), c.behindInWords(), strconv.FormatInt(c.ObjectsServed, 10), c.UserAgent, c.LastError)
 	}
 	if err := clients.print(a.out); err != nil {
 		return err
