@@ -195,7 +195,7 @@ func (r *Reader) strayValue() error {
 		}
 	}
 	if r.values == 1 {
-		if r.json.nodes[0].kind == kindArray && rule == "not-an-object" {
+		if rule == "not-an-object" && r.json.nodes[0].kind == kindArray {
 			reason += "; make it the objects of a bundle"
 		}
 		return &ContainerError{Offset: start, Reason: reason}

@@ -9,12 +9,13 @@ import (
 //   - order and grouping of AND and OR, order and repetition of IN constants, and grouping of FOLLOWEDBY do not count;
 //   - AND is distributed over OR in comparisons, and AND, FOLLOWEDBY and qualifiers over OR between observations; what
 //     another alternative implies is dropped, as are alternatives that no one object type can satisfy;
-//   - [a OR b] is [a] OR [b], IN is a list of alternatives, REPEATS is AND with copies, START and STOP hold for each
-//     observation inside;
+//   - [a OR b] is [a] OR [b], IN is a list of alternatives, NOT IN of inequalities joined by AND where the path leads to one
+//     value, REPEATS is AND with copies, START and STOP hold for each observation inside;
 //   - constants are written in one way: 1.50 as 1.5, binary as hex, timestamps without zeros at the end, the networks
 //     of ISSUBSET and ISSUPERSET without the bits beyond the prefix.
 //
-// Comparisons are taken as independent of each other: that a < 1 implies a < 2 is not seen, nor that two spellings of an
+// WITHIN stays even around a single observation: §9.5.1 speaks of two or more, but also wants it observed within the window,
+// and an observed-data object may tell of a longer time. Comparisons are taken as independent of each other: that a < 1 implies a < 2 is not seen, nor that two spellings of an
 // address or registry key mean one thing (§9.6.2 compares code points).
 //
 // Distribution can grow exponentially. Where one AND or FOLLOWEDBY would grow beyond 64 alternatives or 256 KiB, it is
@@ -28,7 +29,7 @@ func (p *Pattern) NormalForm() string {
 
 // Fingerprint is a SHA-256 over the normal form: equal for patterns that mean the same, as far as NormalForm sees it.
 func (p *Pattern) Fingerprint() [sha256.Size]byte {
-	return sha256.Sum256([]byte("STIX pattern normal form 1\n" + p.NormalForm()))
+	return sha256.Sum256([]byte("STIX pattern normal form 2\n" + p.NormalForm()))
 }
 
 // The bounds of distribution in one AND or FOLLOWEDBY, and of the pairwise search for implied alternatives.

@@ -244,8 +244,11 @@ func normalComparison(c *Comparison) []conjunct {
 	if n.Negated && (n.Operator == Equal || n.Operator == NotEqual) {
 		n.Negated, n.Operator = false, Equal+NotEqual-n.Operator
 	}
-	if n.Operator != In || n.Negated {
+	switch {
+	case n.Operator != In:
 		return []conjunct{conjunctOf(&n)}
+	case n.Negated:
+		return normalNotIn(&n)
 	}
 	set := make([]conjunct, len(n.Values))
 	for i, v := range n.Values {
@@ -254,10 +257,27 @@ func normalComparison(c *Comparison) []conjunct {
 	return absorb(set)
 }
 
+// normalNotIn writes NOT IN as inequalities joined by AND. They are about one value only where the path leads to one: of
+// several, NOT IN asks for one that is none of the constants, the inequalities for one each (§9.7.2).
+func normalNotIn(c *Comparison) []conjunct {
+	if slices.ContainsFunc(c.Path.Steps, func(s Step) bool { return s.Kind == AnyIndex }) {
+		return []conjunct{conjunctOf(c)}
+	}
+	factors := make([]factor, len(c.Values))
+	for i, v := range c.Values {
+		factors[i] = factorOfComparison(&Comparison{Path: c.Path, Operator: NotEqual, Values: []Constant{v}})
+	}
+	result, _ := newConjunct(factors)
+	return []conjunct{result}
+}
+
 func conjunctOf(c *Comparison) conjunct {
-	f := factor{text: string(appendComparison(nil, c)), types: objectTypes{c.Path.ObjectType}}
-	result, _ := newConjunct([]factor{f})
+	result, _ := newConjunct([]factor{factorOfComparison(c)})
 	return result
+}
+
+func factorOfComparison(c *Comparison) factor {
+	return factor{text: string(appendComparison(nil, c)), types: objectTypes{c.Path.ObjectType}}
 }
 
 // normalConstant writes a value in one way.

@@ -80,3 +80,41 @@ func FuzzWideNormalForms(f *testing.F) {
 	f.Add(uint64(1 << 40))
 	f.Fuzz(func(t *testing.T, seed uint64) { checkWide(t, seed) })
 }
+
+// NOT IN says of one value what inequalities joined by AND say, whatever the types of the value and the constants, and of an
+// absent value nothing; the normal form relies on it.
+func TestNotInIsAllInequalities(t *testing.T) {
+	var o Observations
+	if err := o.AddBundle([]byte(fuzzBundle)); err != nil {
+		t.Fatal(err)
+	}
+	paths := []string{"a:b", "a:c", "a:d", "a:c_hex", "a:l", "a:l[0]", "a:l[1]", "a:l[2]", "a:e_ref", "a:e_ref.b", "a:e_ref.c", "a:absent",
+		"c:t", "c:n_bin", "c:d", "ipv4-addr:value", "absent:b"}
+	sets := [][]string{{"1", "2"}, {"1", "2.0"}, {"1.5", "7"}, {"true", "false"}, {"'x'", "'xyz'"}, {"'x'", "'y'"}, {"h'00ff'", "b'AA=='"}, {"'\u0100'", "'\u00ff'"},
+		{"t'2020-06-01T00:00:00.0Z'", "t'2021-06-01T00:00:00Z'"}, {"'198.51.100.7'", "'two'"}}
+	matched := 0
+	for _, path := range paths {
+		for _, set := range sets {
+			in := fmt.Sprintf("[%s NOT IN (%s)]", path, strings.Join(set, ", "))
+			all := fmt.Sprintf("[%s != %s]", path, strings.Join(set, " AND "+path+" != "))
+			p, err := Parse(in)
+			if err != nil {
+				t.Fatalf("%s: %v", in, err)
+			}
+			q, err := Parse(all)
+			if err != nil {
+				t.Fatalf("%s: %v", all, err)
+			}
+			a, b := p.Match(&o, Budget{}).Outcome, q.Match(&o, Budget{}).Outcome
+			if a != b || p.Fingerprint() != q.Fingerprint() {
+				t.Errorf("%s is %v, %s is %v; normal forms %s and %s", in, a, all, b, p.NormalForm(), q.NormalForm())
+			}
+			if a == Matched {
+				matched++
+			}
+		}
+	}
+	if matched == 0 || matched == len(paths)*len(sets) {
+		t.Errorf("%d of %d are matched, which tells nothing", matched, len(paths)*len(sets))
+	}
+}

@@ -14,7 +14,11 @@ func newGenerator(seed uint64) generator { return generator{rand.New(rand.NewPCG
 
 func (g generator) comparison(depth int) string {
 	if depth == 0 || g.IntN(3) > 0 {
-		switch g.IntN(6) {
+		switch g.IntN(8) {
+		case 7:
+			return fmt.Sprintf("a:%s NOT IN (%d, %d)", []string{"b", "c"}[g.IntN(2)], g.IntN(3), g.IntN(3))
+		case 6:
+			return fmt.Sprintf("a:b != %d", g.IntN(3))
 		case 0:
 			return fmt.Sprintf("a:b IN (%d, %d)", g.IntN(3), g.IntN(3))
 		case 1:
@@ -212,12 +216,13 @@ func (o *oracle) holds(e ComparisonExpression, i int) bool {
 		if e.Path.Steps[0].Name == "c" {
 			value = o.c[i]
 		}
+		negated := e.Negated != (e.Operator == NotEqual)
 		for _, v := range e.Values {
 			if int(v.Number) == value {
-				return !e.Negated
+				return !negated
 			}
 		}
-		return e.Negated
+		return negated
 	case *Junction:
 		for _, operand := range e.Operands {
 			if o.holds(operand, i) == (e.Operator == Or) {
