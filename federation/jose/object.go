@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -119,6 +121,12 @@ func (o Object) Has(name string) bool {
 	_, ok := o.members[name]
 	return ok
 }
+
+// Names returns the names of the members in order of name.
+func (o Object) Names() []string { return slices.Sorted(maps.Keys(o.members)) }
+
+// Member returns the text of a member's value; nil if there is none of that name.
+func (o Object) Member(name string) json.RawMessage { return bytes.Clone(o.members[name]) }
 
 // Text returns a member that must be a string; the reason of the error is ClaimForm.
 func (o Object) Text(name string) (string, error) {
