@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/skjold-exchange/skjold/stix"
 	"github.com/skjold-exchange/skjold/taxii"
 )
 
@@ -29,6 +30,8 @@ type Client struct {
 	Disabled bool   // its keys are refused
 	// EmptyList: empty answers carry "objects": [] for this client.
 	EmptyList bool
+	// Identity is the created_by_ref that what it publishes must have (taxii.Submission.Identity); "" for any.
+	Identity stix.Identifier
 	// Rights by collection id.
 	Rights  map[string]taxii.Rights
 	Created time.Time
@@ -38,6 +41,16 @@ type Client struct {
 func checkClientName(name string) error {
 	if !clientNamePattern.MatchString(name) {
 		return invalid("a client's name has 1 to 64 letters, digits, dots, underscores and hyphens, and begins with a letter or digit: not %q", name)
+	}
+	return nil
+}
+
+func checkClientIdentity(id stix.Identifier) error {
+	if id == "" {
+		return nil
+	}
+	if parsed, err := stix.ParseIdentifier(string(id)); err != nil || parsed.Type() != "identity" {
+		return invalid("a client's identity is the id of a STIX identity object, such as identity--f431f809-377b-45e0-aa1c-6a4751cae5ff: not %q", string(id))
 	}
 	return nil
 }
@@ -57,6 +70,9 @@ func (s *Store) AddClient(ctx context.Context, client Client) (string, error) {
 	if err := checkClientName(client.Name); err != nil {
 		return "", err
 	}
+	if err := checkClientIdentity(client.Identity); err != nil {
+		return "", err
+	}
 	key, hash := newKey()
 	err := s.write(ctx, func(c conn) error {
 		now := s.now()
@@ -64,8 +80,8 @@ func (s *Store) AddClient(ctx context.Context, client Client) (string, error) {
 		if err != nil {
 			return err
 		}
-		if _, err := c.Exec(`INSERT INTO client (account, admin, empty_list, disabled) VALUES ($1, $2, $3, $4)`,
-			n, client.Admin, client.EmptyList, client.Disabled); err != nil {
+		if _, err := c.Exec(`INSERT INTO client (account, admin, empty_list, disabled, identity) VALUES ($1, $2, $3, $4, $5)`,
+			n, client.Admin, client.EmptyList, client.Disabled, string(client.Identity)); err != nil {
 			return err
 		}
 		if err := setRights(c, n, client.Rights); err != nil {
@@ -127,15 +143,19 @@ func (s *Store) RemoveClient(ctx context.Context, name string) error {
 	})
 }
 
-// SetClient replaces a client's flags and rights; taxii.ErrNotFound if there is no such client or collection.
+// SetClient replaces a client's flags, identity and rights. The errors are ErrInvalid, and taxii.ErrNotFound if there is no
+// such client or collection.
 func (s *Store) SetClient(ctx context.Context, client Client) error {
+	if err := checkClientIdentity(client.Identity); err != nil {
+		return err
+	}
 	return s.write(ctx, func(c conn) error {
 		n, err := clientNumber(c, client.Name)
 		if err != nil {
 			return err
 		}
-		if _, err := c.Exec(`UPDATE client SET admin = $2, empty_list = $3, disabled = $4 WHERE account = $1`,
-			n, client.Admin, client.EmptyList, client.Disabled); err != nil {
+		if _, err := c.Exec(`UPDATE client SET admin = $2, empty_list = $3, disabled = $4, identity = $5 WHERE account = $1`,
+			n, client.Admin, client.EmptyList, client.Disabled, string(client.Identity)); err != nil {
 			return err
 		}
 		return setRights(c, n, client.Rights)
@@ -164,8 +184,9 @@ func (s *Store) Clients(ctx context.Context) ([]Client, error) {
 }
 
 func readFlags(c conn, account int64, client *Client) error {
-	found, err := one(c, `SELECT admin, empty_list, disabled FROM client WHERE account = $1`, []any{account}, func(r row) error {
+	found, err := one(c, `SELECT admin, empty_list, disabled, identity FROM client WHERE account = $1`, []any{account}, func(r row) error {
 		client.Admin, client.EmptyList, client.Disabled = r.Int(0) != 0, r.Int(1) != 0, r.Int(2) != 0
+		client.Identity = stix.Identifier(r.Text(3))
 		return nil
 	})
 	if err == nil && !found {
@@ -187,7 +208,7 @@ func (s *Store) Account(ctx context.Context, name, key string) (*taxii.Principal
 }
 
 // keyHolder finds the account that a key belongs to.
-const keyHolder = `SELECT a.number, a.name, k.hash, k.expires, f.admin, f.empty_list, f.disabled
+const keyHolder = `SELECT a.number, a.name, k.hash, k.expires, f.admin, f.empty_list, f.disabled, f.identity
 	FROM client_key k JOIN account a ON a.number = k.account JOIN client f ON f.account = k.account WHERE k.hash = $1`
 
 func (s *Store) principal(c conn, name, key string) (*taxii.Principal, error) {
@@ -199,7 +220,7 @@ func (s *Store) principal(c conn, name, key string) (*taxii.Principal, error) {
 	// Looking up by hash tells a timing attacker nothing about keys: it would have to choose hashes, not keys.
 	found, err := one(c, keyHolder, []any{sum[:]}, func(r row) error {
 		holder, hash, expires = account{number: r.Int(0), name: r.Text(1)}, r.Bytes(2), r.Int(3)
-		client = Client{Admin: r.Int(4) != 0, EmptyList: r.Int(5) != 0, Disabled: r.Int(6) != 0}
+		client = Client{Admin: r.Int(4) != 0, EmptyList: r.Int(5) != 0, Disabled: r.Int(6) != 0, Identity: stix.Identifier(r.Text(7))}
 		return nil
 	})
 	if err != nil {
@@ -219,5 +240,6 @@ func (s *Store) principal(c conn, name, key string) (*taxii.Principal, error) {
 	if err := holder.readRights(c); err != nil {
 		return nil, err
 	}
-	return &taxii.Principal{Kind: taxii.ClientAccount, Name: holder.name, Admin: client.Admin, EmptyList: client.EmptyList, Rights: holder.rights}, nil
+	return &taxii.Principal{Kind: taxii.ClientAccount, Name: holder.name, Admin: client.Admin, EmptyList: client.EmptyList,
+		Identity: client.Identity, Rights: holder.rights}, nil
 }

@@ -15,6 +15,7 @@ type heldEntry struct {
 	key           string
 	norm          []byte
 	first, last   int // innerVersion, soleEnd or facetEnd
+	revokes       bool
 	seen, deleted bool
 }
 
@@ -56,10 +57,10 @@ func (s *Store) versions(c conn, col collection, d taxii.Deletion) ([]heldEntry,
 		byNumber[f.number] = f
 	}
 	var list []heldEntry
-	err = c.Query(`SELECT seq, facet, version_key, norm, is_first, is_last, date_added FROM entry WHERE collection = $1 AND object = $2 ORDER BY version_key`,
+	err = c.Query(`SELECT seq, facet, version_key, norm, is_first, is_last, date_added, revoked FROM entry WHERE collection = $1 AND object = $2 ORDER BY version_key`,
 		[]any{col.number, string(d.ID)}, func(r row) error {
 			f := byNumber[r.Int(1)]
-			list = append(list, heldEntry{seq: r.Int(0), facet: f, key: r.Text(2), norm: r.Bytes(3), first: int(r.Int(4)), last: int(r.Int(5)), date: r.Int(6),
+			list = append(list, heldEntry{seq: r.Int(0), facet: f, key: r.Text(2), norm: r.Bytes(3), first: int(r.Int(4)), last: int(r.Int(5)), date: r.Int(6), revokes: r.Int(7) != 0,
 				seen: d.Visible == nil || d.Visible(f.set, f.unknown)})
 			return nil
 		})
@@ -78,9 +79,26 @@ func selectDeleted(entries []heldEntry, d taxii.Deletion) {
 			eligible = append(eligible, &entries[i])
 		}
 	}
+	last := lastOf(eligible)
 	for i, e := range eligible {
-		e.deleted = all || v.First && i == 0 || v.Last && i == len(eligible)-1 || slices.Contains(keys, e.key)
+		e.deleted = all || v.First && i == 0 || v.Last && e == last || slices.Contains(keys, e.key)
 	}
+}
+
+// lastOf returns the last version among some of an object in ascending order, as divided.isEnd does: the latest that no
+// earlier revocation, of its own source or of this node, ends. It is nil for none.
+func lastOf(list []*heldEntry) *heldEntry {
+	var last *heldEntry
+	revoked := make(map[string]bool) // by source
+	for _, e := range list {
+		source := e.facet.set.Source
+		if revoked[""] || revoked[source] {
+			continue
+		}
+		last = e
+		revoked[source] = e.revokes
+	}
+	return last
 }
 
 // remove deletes the marked entries of an object, leaves tombstones, and keeps flags and counters right.
@@ -129,10 +147,12 @@ func (s *Store) remove(c conn, col collection, id stix.Identifier, entries []hel
 func rankKept(c conn, kept []heldEntry, touched *touches) error {
 	first, last := make(map[int64]int), make(map[int64]int) // by facet
 	for i, e := range kept {
-		if _, ok := first[e.facet.number]; !ok {
-			first[e.facet.number] = i
+		n := e.facet.number
+		if _, ok := first[n]; !ok {
+			first[n], last[n] = i, i
+		} else if !kept[last[n]].revokes {
+			last[n] = i
 		}
-		last[e.facet.number] = i
 	}
 	end := soleEnd
 	if len(first) > 1 {

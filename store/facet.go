@@ -18,6 +18,7 @@ type facet struct {
 	set         stix.MarkingSet
 	unknown     bool // the set has a marking whose meaning is not known in the collection
 	divided     bool // some object has or had versions of this facet and of others
+	revoking    bool // some entry of the facet is or was a revocation
 	typ         string
 	specVersion string
 	entries     int64
@@ -59,11 +60,11 @@ func (m *markingSets) remember(facets []facet) {
 // facets reads the facets of a collection that have entries, and may have some later than after or are divided.
 func (s *Store) facets(c conn, collection int64, after taxii.DateAdded) ([]facet, error) {
 	var list []facet
-	err := c.Query(`SELECT number, marking_set, unknown, type, spec_version, entries, last_added, divided FROM facet
+	err := c.Query(`SELECT number, marking_set, unknown, type, spec_version, entries, last_added, divided, revoking FROM facet
 		WHERE collection = $1 AND entries > 0 AND (last_added > $2 OR divided = 1)`, []any{collection, int64(after)},
 		func(r row) error {
 			list = append(list, facet{number: r.Int(0), setNumber: r.Int(1), unknown: r.Int(2) != 0, typ: r.Text(3),
-				specVersion: r.Text(4), entries: r.Int(5), last: taxii.DateAdded(r.Int(6)), divided: r.Int(7) != 0})
+				specVersion: r.Text(4), entries: r.Int(5), last: taxii.DateAdded(r.Int(6)), divided: r.Int(7) != 0, revoking: r.Int(8) != 0})
 			return nil
 		})
 	if err != nil {
@@ -75,6 +76,19 @@ func (s *Store) facets(c conn, collection int64, after taxii.DateAdded) ([]facet
 		}
 	}
 	return list, nil
+}
+
+// markingsOf returns the marking set of a facet, and whether it has a marking that is not known.
+func markingsOf(c conn, facet int64) (set stix.MarkingSet, unknown bool, err error) {
+	found, err := one(c, `SELECT m.content, f.unknown FROM facet f JOIN marking_set m ON m.number = f.marking_set WHERE f.number = $1`,
+		[]any{facet}, func(r row) error {
+			unknown = r.Int(1) != 0
+			return json.Unmarshal([]byte(r.Text(0)), &set)
+		})
+	if err == nil && !found {
+		err = fmt.Errorf("facet %d is missing from the database", facet)
+	}
+	return set, unknown, err
 }
 
 // markingSet returns a set by number, from memory or from the database.

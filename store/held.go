@@ -14,6 +14,7 @@ type held struct {
 	buried     map[[32]byte][]string  // version keys deleted here, by norm
 	ends       map[int64]*ends        // by facet
 	divided    bool                   // versions of several facets are stored
+	lineages   []lineage              // a source each; only where a version comes in that is not held
 	pending    map[string]*incoming   // of this transaction, by version key
 	fresh      map[[32]byte]*incoming // unversioned, of this transaction, by norm
 }
@@ -26,8 +27,9 @@ type ends struct{ first, last heldVersion }
 
 // heldVersion is an end of a range of versions: stored already, or on its way in.
 type heldVersion struct {
-	key string
-	in  *incoming // nil if stored
+	key     string
+	revokes bool
+	in      *incoming // nil if stored
 }
 
 // lookup finds out what the collection holds of the objects that come in.
@@ -76,10 +78,14 @@ func lookup(c conn, collection int64, list []*incoming) (map[stix.Identifier]*he
 	if err := lookupEnds(c, collection, objects, of); err != nil {
 		return nil, err
 	}
+	if err := lookupLineages(c, collection, novel(versioned, objects, exists), of); err != nil {
+		return nil, err
+	}
 	return objects, lookupContents(c, collection, unversioned, of)
 }
 
 // lookupVersions reads, for objects that are held, the range of versions and whether the incoming version is among them.
+// The last one read of an object of one facet is its last unless it is revoked, which lookupLineages finds out.
 func lookupVersions(c conn, collection int64, list []*incoming, of func(id string) *held) error {
 	return chunks(list, func(chunk []*incoming) error {
 		args := []any{collection}
@@ -95,16 +101,16 @@ func lookupVersions(c conn, collection int64, list []*incoming, of func(id strin
 		}
 		return c.Query(`WITH wanted (object, version_key) AS (VALUES `+string(wanted)+`)
 			SELECT w.object, w.version_key,
-				(SELECT MIN(e.version_key) FROM entry e WHERE e.collection = $1 AND e.object = w.object),
-				l.version_key, l.facet, l.is_last,
+				(SELECT MAX(e.version_key) FROM entry e WHERE e.collection = $1 AND e.object = w.object),
+				f.version_key, f.facet, f.is_first,
 				CASE WHEN h.seq IS NULL THEN 0 ELSE 1 END, h.norm
-			FROM wanted w JOIN entry l ON l.collection = $1 AND l.object = w.object AND l.version_key =
-				(SELECT MAX(e.version_key) FROM entry e WHERE e.collection = $1 AND e.object = w.object)
+			FROM wanted w JOIN entry f ON f.collection = $1 AND f.object = w.object AND f.version_key =
+				(SELECT MIN(e.version_key) FROM entry e WHERE e.collection = $1 AND e.object = w.object)
 			LEFT JOIN entry h ON h.collection = $1 AND h.object = w.object AND h.version_key = w.version_key`,
 			args, func(r row) error {
 				h := of(r.Text(0))
 				h.divided = r.Int(5) == facetEnd
-				h.ends = map[int64]*ends{r.Int(4): {first: heldVersion{key: r.Text(2)}, last: heldVersion{key: r.Text(3)}}}
+				h.ends = map[int64]*ends{r.Int(4): {first: heldVersion{key: r.Text(3)}, last: heldVersion{key: r.Text(2)}}}
 				if r.Int(6) != 0 {
 					if h.norms == nil {
 						h.norms = make(map[string][]byte)
@@ -161,10 +167,23 @@ func (h *held) place(in *incoming) (notFirst, notLast string) {
 	if e.first.key == "" || in.key < e.first.key {
 		notFirst, e.first = e.first.stored(), heldVersion{key: in.key, in: in}
 	}
-	if e.last.key == "" || in.key > e.last.key {
-		notLast, e.last = e.last.stored(), heldVersion{key: in.key, in: in}
+	if e.last.yields(in) {
+		notLast, e.last = e.last.stored(), heldVersion{key: in.key, revokes: in.revokes(), in: in}
 	}
 	return notFirst, notLast
+}
+
+// yields tells that a version becomes the last of its facet: the earliest one that revokes, or else the latest.
+func (v heldVersion) yields(in *incoming) bool {
+	switch {
+	case v.key == "":
+		return true
+	case v.revokes != in.revokes():
+		return in.revokes()
+	case v.revokes:
+		return in.key < v.key
+	}
+	return in.key > v.key
 }
 
 // stored is the key of a version that is stored already, or "".
@@ -251,6 +270,9 @@ func (h *held) expect(in *incoming) {
 			h.pending = make(map[string]*incoming)
 		}
 		h.pending[in.key] = in
+		if in.judged() {
+			h.follow(in)
+		}
 		return
 	}
 	if h.fresh == nil {

@@ -45,6 +45,7 @@ type incoming struct {
 	outcome         outcome
 	hidden          bool // known, and the caller may not see what is held
 	message         string
+	contradicts     *contradiction // why it is refused, nil for another reason
 }
 
 // receive prepares an item. It is where the content is hashed, so that writers do not wait for it.
@@ -103,7 +104,7 @@ func receiveAll(items []taxii.Item) (all, definitions, rest []*incoming) {
 
 // reset forgets what a transaction that was undone found out.
 func (in *incoming) reset() {
-	in.outcome, in.facet, in.isFirst, in.isLast, in.hidden = refused, 0, innerVersion, innerVersion, false
+	in.outcome, in.facet, in.isFirst, in.isLast, in.hidden, in.contradicts = refused, 0, innerVersion, innerVersion, false, nil
 	if !in.versioned {
 		in.version, in.key = "", ""
 	}

@@ -14,6 +14,8 @@ type logWriter struct {
 	now        int64 // microseconds
 	// honour: a tombstone keeps an object out (replication); otherwise storing it again removes the tombstone.
 	honour bool
+	// by, where it is not empty, is the only creator whose objects are taken (§3.6).
+	by     stix.Identifier
 	sets   map[string]int64   // numbers of marking sets by key
 	facets map[facetKey]int64 // numbers of facets
 	// touched are the entries that were there before and are changed.
@@ -63,6 +65,10 @@ func (w *logWriter) append(list []*incoming) error {
 		case in.outcome == conflict:
 			in.message = conflictMessage
 		case in.outcome == stored:
+			if in.contradicts = h.contradict(in, w.by); in.contradicts != nil {
+				in.outcome, in.message = refused, in.contradicts.message()
+				continue
+			}
 			fresh = append(fresh, in)
 			h.expect(in)
 		case in.outcome == known && in.version == "":
@@ -110,8 +116,11 @@ func (w *logWriter) rank(fresh []*incoming, objects map[stix.Identifier]*held) e
 		flags.first(in.object.ID, notFirst, innerVersion)
 		flags.last(in.object.ID, notLast, innerVersion)
 	}
-	divided := make(map[int64]bool)
+	divided, revoking := make(map[int64]bool), make(map[int64]bool)
 	for _, in := range fresh {
+		if in.revokes() {
+			revoking[in.facet] = true
+		}
 		h, end := objects[in.object.ID], soleEnd
 		if len(h.ends) > 1 {
 			end = facetEnd
@@ -133,11 +142,10 @@ func (w *logWriter) rank(fresh []*incoming, objects map[stix.Identifier]*held) e
 		}
 		h.divided = end == facetEnd
 	}
-	var facets [][]any
-	for _, n := range slices.Sorted(maps.Keys(divided)) {
-		facets = append(facets, []any{n})
+	if err := w.conn.ExecMany(`UPDATE facet SET divided = 1 WHERE number = $1 AND divided = 0`, oneEach(divided)); err != nil {
+		return err
 	}
-	if err := w.conn.ExecMany(`UPDATE facet SET divided = 1 WHERE number = $1 AND divided = 0`, facets); err != nil {
+	if err := w.conn.ExecMany(`UPDATE facet SET revoking = 1 WHERE number = $1 AND revoking = 0`, oneEach(revoking)); err != nil {
 		return err
 	}
 	if err := w.touch(fresh, objects, flags); err != nil {
@@ -159,6 +167,15 @@ func (w *logWriter) touch(fresh []*incoming, objects map[stix.Identifier]*held, 
 		return err
 	}
 	return w.touched.versions(w.conn, w.collection.number, slices.Concat(flags.firsts, flags.lasts))
+}
+
+// oneEach are the rows of arguments of a statement that is run once for each of some numbers.
+func oneEach(numbers map[int64]bool) [][]any {
+	var rows [][]any
+	for _, n := range slices.Sorted(maps.Keys(numbers)) {
+		rows = append(rows, []any{n})
+	}
+	return rows
 }
 
 // flagUpdates are changes of the flags of stored versions.
@@ -196,10 +213,10 @@ func (w *logWriter) insert(fresh []*incoming, at block) error {
 		date := at.date + int64(i)
 		counts[in.facet] = [2]int64{counts[in.facet][0] + 1, date}
 		rows[i] = []any{at.seq + int64(i), w.collection.number, date, in.facet, in.isFirst, in.isLast,
-			string(in.object.ID), in.key, in.version, in.norm[:], in.object.Raw, in.violationsJSON}
+			string(in.object.ID), in.key, in.version, in.norm[:], in.object.Raw, in.violationsJSON, in.revokes()}
 	}
-	err := w.conn.ExecMany(`INSERT INTO entry (seq, collection, date_added, facet, is_first, is_last, object, version_key, version, norm, raw, violations)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`, rows)
+	err := w.conn.ExecMany(`INSERT INTO entry (seq, collection, date_added, facet, is_first, is_last, object, version_key, version, norm, raw, violations, revoked)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`, rows)
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ type migration struct {
 // continuations are what steps do after their SQL, by number.
 var continuations = map[int]func(c conn, now time.Time) error{
 	3: relearn,
+	5: findRevocations,
 }
 
 func migrations() ([]migration, error) {

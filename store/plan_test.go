@@ -31,6 +31,10 @@ func TestPlans(t *testing.T) {
 	dividedBy := func(spec string) []facet {
 		return []facet{facetOf(1, stix.TLPGreen, "2.1", 400, true), facetOf(2, stix.TLPAmber, spec, 300, true), facetOf(3, stix.TLPRed, "2.1", 100, true)}
 	}
+	revoking := dividedBy("2.1")
+	for i := range revoking {
+		revoking[i].revoking = true
+	}
 	sees := func(levels ...stix.TLP) func(stix.MarkingSet, bool) bool {
 		return func(m stix.MarkingSet, _ bool) bool { return slices.Contains(levels, m.TLP) }
 	}
@@ -60,6 +64,9 @@ func TestPlans(t *testing.T) {
 		{"very many versions", taxii.Query{Version: exact(100)}, plain, []string{"SEARCH e USING INDEX entry_version (collection=? AND version_key=?)", sort}, nil},
 		{"last versions, divided", taxii.Query{Visible: notRed}, dividedBy("2.1"), []string{last},
 			[]string{"SEARCH o USING COVERING INDEX entry_last_of_facet (collection=? AND object=? AND version_key>?)"}},
+		{"last versions, divided and revoked", taxii.Query{Visible: notRed}, revoking, []string{last},
+			[]string{"SEARCH o USING COVERING INDEX entry_last_of_facet (collection=? AND object=? AND version_key>?)",
+				"SEARCH r USING COVERING INDEX entry_revoked (collection=? AND object=? AND version_key<?)"}},
 		{"last versions, divided, of one facet", taxii.Query{Visible: sees(stix.TLPRed)}, dividedBy("2.1"), []string{place}, []string{
 			"SEARCH e USING COVERING INDEX entry_facet (facet=? AND is_last=? AND date_added>?)"}},
 		{"first versions, divided", taxii.Query{Visible: notRed, Version: taxii.VersionMatch{First: true}}, dividedBy("2.1"), []string{log},

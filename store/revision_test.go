@@ -114,10 +114,11 @@ var entryChange = regexp.MustCompile(`(?i)\b(update\s+entry|delete\s+from\s+entr
 // adds one decides that, has storetest hold it, and counts it here.
 func TestEveryChangeIsTouched(t *testing.T) {
 	told := map[string]int{
-		"collection.go": 1, // the collection goes, and its epoch with it
-		"delete.go":     2,
-		"log.go":        2,
-		"marking.go":    1,
+		"collection.go":      1, // the collection goes, and its epoch with it
+		"delete.go":          2,
+		"log.go":             2,
+		"migrate_history.go": 1, // before any cache has seen the database
+		"marking.go":         1,
 	}
 	files, err := filepath.Glob("*.go")
 	if err != nil {

@@ -285,6 +285,7 @@ func TestVerifyFinds(t *testing.T) {
 		`UPDATE entry SET is_last = 2`,
 		`UPDATE entry SET is_first = 2`,
 		`UPDATE facet SET unknown = 1`,
+		`UPDATE entry SET revoked = 1`,
 		`UPDATE entry SET violations = '[]'`,
 		`INSERT INTO tombstone (collection, object, version_key, norm, deleted) SELECT collection, object, version_key, norm, 1 FROM entry`,
 		`INSERT INTO account (number, kind, name, created, last_seen, last_pull, objects_served, user_agent, last_error) VALUES (9, 'client', 'x', 0, 0, 0, 0, '', '')`,

@@ -59,6 +59,7 @@ type pendingItem struct {
 	Raw        []byte
 	Violations []stix.Violation
 	Sees       visibility
+	Identity   stix.Identifier // Submission.Identity
 }
 
 // visibility is what Submission.Visible says of a marking set: the policy is asked on arrival, when it is known who asks.
@@ -115,7 +116,7 @@ func (d *deferred) add(sub taxii.Submission, indexes []int, sees seen) error {
 	var lists statusLists
 	for k, i := range indexes {
 		item := sub.Items[i]
-		items[k] = pendingItem{Raw: item.Object.Raw, Violations: item.Violations, Sees: sees.of(item.Object.Markings())}
+		items[k] = pendingItem{Raw: item.Object.Raw, Violations: item.Violations, Sees: sees.of(item.Object.Markings()), Identity: sub.Identity}
 		lists.Pendings = append(lists.Pendings, detailOf(sub, i, ""))
 	}
 	lists.addTo(&d.status)

@@ -208,6 +208,7 @@ func (s *Store) readPart(ctx context.Context, at claim) (taxii.Submission, error
 			return taxii.Submission{}, fmt.Errorf("reading part %d of the submission with status %s: %w", at.part, at.status, err)
 		}
 		sub.Items[i] = taxii.Item{Object: object, Violations: item.Violations}
+		sub.Identity = item.Identity // the same for all
 		sees[object.Markings().Key()] = item.Sees
 	}
 	sub.Visible = func(m stix.MarkingSet, unknown bool) bool {

@@ -55,11 +55,14 @@ func submit(c conn, sub taxii.Submission, all, definitions, rest []*incoming, no
 	if err != nil {
 		return err
 	}
-	w := &logWriter{conn: c, collection: col, now: now}
+	w := &logWriter{conn: c, collection: col, now: now, by: sub.Identity}
 	if err := w.store(definitions, rest); err != nil {
 		return err
 	}
-	return hideHeld(c, col.number, sub.Visible, all)
+	if err := hideHeld(c, col.number, sub.Visible, all); err != nil {
+		return err
+	}
+	return hideContradicted(c, sub.Visible, all)
 }
 
 // hideHeld marks what is already held and not for the caller to see. The held copy has the same content, and so the same
@@ -90,6 +93,26 @@ func hideHeld(c conn, collection int64, visible func(stix.MarkingSet, bool) bool
 			hidden[in.setKey] = hide
 		}
 		in.hidden = hide
+	}
+	return nil
+}
+
+// hideContradicted takes out of a refusal what the caller may not see of the version that it is refused for.
+func hideContradicted(c conn, visible func(stix.MarkingSet, bool) bool, all []*incoming) error {
+	if visible == nil {
+		return nil
+	}
+	for _, in := range all {
+		if in.contradicts == nil || in.contradicts.facet == 0 {
+			continue
+		}
+		set, unknown, err := markingsOf(c, in.contradicts.facet)
+		if err != nil {
+			return err
+		}
+		if !visible(set, unknown) {
+			in.message = hiddenContradiction
+		}
 	}
 	return nil
 }

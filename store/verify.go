@@ -19,7 +19,8 @@ var invariants = []struct{ rule, sql string }{
 		`SELECT c.title || ': ' || v.object FROM (
 			SELECT e.collection AS collection, e.object AS object, e.is_first AS is_first, e.is_last AS is_last,
 				ROW_NUMBER() OVER (PARTITION BY e.collection, e.object, e.facet ORDER BY e.version_key) AS low,
-				ROW_NUMBER() OVER (PARTITION BY e.collection, e.object, e.facet ORDER BY e.version_key DESC) AS high,
+				ROW_NUMBER() OVER (PARTITION BY e.collection, e.object, e.facet ORDER BY e.revoked DESC,
+					CASE WHEN e.revoked = 1 THEN e.version_key ELSE '' END, e.version_key DESC) AS high,
 				CASE WHEN MIN(e.facet) OVER (PARTITION BY e.collection, e.object) = MAX(e.facet) OVER (PARTITION BY e.collection, e.object) THEN 1 ELSE 2 END AS mark
 			FROM entry e) v JOIN collection c ON c.number = v.collection
 		 WHERE v.is_first <> CASE WHEN v.low = 1 THEN v.mark ELSE 0 END OR v.is_last <> CASE WHEN v.high = 1 THEN v.mark ELSE 0 END`},
@@ -42,6 +43,9 @@ var invariants = []struct{ rule, sql string }{
 	{"facets that share an object are noted",
 		`SELECT c.title || ': ' || e.object FROM entry e JOIN facet f ON f.number = e.facet JOIN collection c ON c.number = e.collection
 		 WHERE f.divided = 0 AND (e.is_first = 2 OR e.is_last = 2)`},
+	{"facets that have a revocation are noted",
+		`SELECT c.title || ': ' || e.object FROM entry e JOIN facet f ON f.number = e.facet JOIN collection c ON c.number = e.collection
+		 WHERE e.revoked = 1 AND f.revoking = 0`},
 	{"nothing that is held has a tombstone",
 		`SELECT c.title || ': ' || t.object FROM tombstone t JOIN collection c ON c.number = t.collection
 		 WHERE EXISTS (SELECT 1 FROM entry e WHERE e.collection = t.collection AND e.object = t.object AND e.version_key = t.version_key)`},

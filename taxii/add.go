@@ -26,6 +26,7 @@ func (s *Server) addObjects(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	submission.Identity = exchangeOf(r).principal.Identity
 	submission.Visible = s.visible(exchangeOf(r).principal, c)
 	if !rights.Read {
 		submission.Visible = func(stix.MarkingSet, bool) bool { return false }

@@ -81,6 +81,8 @@ type Principal struct {
 	MaxTLP map[string]stix.TLP
 	// EmptyList: empty answers carry "objects": [] for this client, whose TAXII library needs it.
 	EmptyList bool
+	// Identity, where it is not empty, is the created_by_ref that what the caller publishes must have (Submission.Identity).
+	Identity stix.Identifier
 	// CheckBody, where set, must accept the SHA-256 of the request's body before the request has any effect: the
 	// caller's credentials cover the body (federation request tokens).
 	CheckBody func(sum [32]byte) error
@@ -174,7 +176,11 @@ type Submission struct {
 	Collection string // id
 	Account    string // who submits; the only reader of the status
 	Received   time.Time
-	Items      []Item
+	// Identity, where it is not empty, is the only object creator whose objects and versions are taken (STIX 2.1 §3.6).
+	// Cyber-observables and marking definitions without created_by_ref, the object of that identity itself, and what is
+	// held already and comes unchanged are taken all the same.
+	Identity stix.Identifier
+	Items    []Item
 	// Visible decides per marking set what the caller may see, as in Query; nil: everything. That an object is held which
 	// the caller may not see is not told: submitting its content again looks as if it had been stored.
 	Visible func(m stix.MarkingSet, unknown bool) bool
@@ -234,7 +240,9 @@ type Store interface {
 	// durable and visible. The entries' order is the items' order, except that marking definitions come first, so that
 	// no entry precedes the definition of its own marking. An object that is already held (same id and version, same
 	// content) is a success that changes nothing, with the message AlreadyHeld where Submission.Visible lets the caller
-	// know; one with other content under the same id and version is a failure.
+	// know; one with other content under the same id and version is a failure. So is a version that §3.6 of STIX 2.1 does
+	// not allow beside what this node published of the object: with another created or created_by_ref, or later than the
+	// version that revokes it. The last version of an object is the earliest one that revokes it, or else the latest.
 	// One with violations is a success with their StoredMessage, and the violations are kept beside it until it is deleted.
 	//
 	// A Deferred submission may be answered with a status that is pending, when its items and the status are durable. The

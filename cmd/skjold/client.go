@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/skjold-exchange/skjold/stix"
 	"github.com/skjold-exchange/skjold/store"
 	"github.com/skjold-exchange/skjold/taxii"
 )
@@ -21,6 +23,7 @@ type clientJSON struct {
 	Admin         bool                    `json:"admin"`
 	Disabled      bool                    `json:"disabled,omitempty"`
 	Rights        map[string]taxii.Rights `json:"rights"`
+	Identity      string                  `json:"identity,omitempty"`
 	Compat        []string                `json:"compat,omitempty"`
 	Created       string                  `json:"created,omitempty"`
 	LastSeen      string                  `json:"last_seen,omitempty"`
@@ -35,7 +38,7 @@ const compatEmptyList = "empty-list"
 
 func clientToJSON(c store.Client) clientJSON {
 	j := clientJSON{
-		User: c.Name, Admin: c.Admin, Disabled: c.Disabled, Rights: c.Rights, Created: jsonTime(c.Created),
+		User: c.Name, Admin: c.Admin, Disabled: c.Disabled, Rights: c.Rights, Identity: string(c.Identity), Created: jsonTime(c.Created),
 		LastSeen: jsonTime(c.LastSeen), LastPull: jsonTime(c.LastPull), ObjectsServed: c.ObjectsServed,
 		UserAgent: c.UserAgent, LastError: c.LastError,
 	}
@@ -57,17 +60,20 @@ func (a *app) clientCommand() *cobra.Command {
 func (a *app) clientAddCommand() *cobra.Command {
 	var read, write, compat []string
 	var admin bool
+	var identity string
 	cmd := &cobra.Command{
 		Use:   "add NAME",
 		Short: "Add an account and show its key once",
 		Long: `Add an account for a SOC tool or an analyst and show its key, once: the node keeps only a hash of it. The account
-sees only the collections that it may read or write; others do not exist for it.`,
+sees only the collections that it may read or write; others do not exist for it. With --identity it publishes as that
+identity only: objects whose created_by_ref is another are refused (STIX 2.1 §3.6).`,
 		Example: `  skjold client add sentinel --read indicators
   skjold client add analyst --read indicators --write indicators
+  skjold client add analyst --write indicators --identity identity--f431f809-377b-45e0-aa1c-6a4751cae5ff
   skjold client add elastic --read indicators --compat empty-list --json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c := store.Client{Name: args[0], Admin: admin, Rights: map[string]taxii.Rights{}}
+			c := store.Client{Name: args[0], Admin: admin, Identity: stix.Identifier(identity), Rights: map[string]taxii.Rights{}}
 			for _, f := range compat {
 				if f != compatEmptyList {
 					return usagef("--compat %q is not known; there is: %s", f, compatEmptyList)
@@ -89,6 +95,7 @@ sees only the collections that it may read or write; others do not exist for it.
 	cmd.Flags().StringArrayVar(&read, "read", nil, "collection (id, alias or title) that it may read; may be repeated")
 	cmd.Flags().StringArrayVar(&write, "write", nil, "collection that it may add to; may be repeated (deleting needs both)")
 	cmd.Flags().BoolVar(&admin, "admin", false, "reads and writes every collection, sees /metrics")
+	cmd.Flags().StringVar(&identity, "identity", "", "id of the STIX identity that must be the created_by_ref of what it publishes")
 	cmd.Flags().StringSliceVar(&compat, "compat", nil, `what its TAXII library needs: "empty-list" puts "objects": [] into empty answers`)
 	return cmd
 }
@@ -153,10 +160,11 @@ these has waited (BEHIND), and the error of their last request. 'skjold client s
 				if err != nil {
 					return err
 				}
-				t := table{head: []string{"USER", "READS", "WRITES", "LAST PULL", "BEHIND", "OBJECTS", "USER AGENT", "LAST ERROR"}}
+				t := table{head: []string{"USER", "READS", "WRITES", "PUBLISHES AS", "LAST PULL", "BEHIND", "OBJECTS", "USER AGENT", "LAST ERROR"}}
 				now := time.Now()
 				for i, c := range clients {
-					t.row(c.Name, rightsInWords(c, names, canRead), rightsInWords(c, names, canWrite), ago(now, c.LastPull), list[i].behindInWords(),
+					t.row(c.Name, rightsInWords(c, names, canRead), rightsInWords(c, names, canWrite), cmp.Or(string(c.Identity), "anybody"),
+						ago(now, c.LastPull), list[i].behindInWords(),
 						strconv.FormatInt(c.ObjectsServed, 10), c.UserAgent, c.LastError)
 				}
 				return t.print(a.out)

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -14,7 +15,9 @@ type object struct {
 	modified string // 2026-01-01T00:00:00.000Z; "-" for none
 	spec     string // 2.1
 	marks    []stix.Identifier
-	owner    int // numbers created_by_ref
+	owner    int    // numbers created_by_ref
+	created  string // 2025-12-01T00:00:00.000Z
+	revoked  bool
 	text     string
 }
 
@@ -49,7 +52,10 @@ func (d object) make() *stix.Object {
 		fmt.Fprintf(&b, `,"spec_version":%q`, d.spec)
 	}
 	if d.modified != "-" {
-		fmt.Fprintf(&b, `,"created":"2025-12-01T00:00:00.000Z","modified":%q`, d.modified)
+		fmt.Fprintf(&b, `,"created":%q,"modified":%q`, cmp.Or(d.created, "2025-12-01T00:00:00.000Z"), d.modified)
+	}
+	if d.revoked {
+		b.WriteString(`,"revoked":true`)
 	}
 	if d.owner != 0 {
 		fmt.Fprintf(&b, `,"created_by_ref":%q`, id("identity", d.owner))

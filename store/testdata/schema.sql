@@ -25,7 +25,7 @@ CREATE TABLE client (
   admin      INTEGER NOT NULL,
   empty_list INTEGER NOT NULL,
   disabled   INTEGER NOT NULL
-);
+, identity TEXT NOT NULL DEFAULT '');
 
 CREATE TABLE client_key (
   hash    BYTEA PRIMARY KEY, -- SHA-256 of the key
@@ -65,7 +65,7 @@ CREATE TABLE entry (
   version     TEXT NOT NULL,    -- as written
   norm        BYTEA NOT NULL,   -- SHA-256 of the content without defaults
   raw         BYTEA NOT NULL
-, violations TEXT NOT NULL DEFAULT '');
+, violations TEXT NOT NULL DEFAULT '', revoked INTEGER NOT NULL DEFAULT 0);
 
 CREATE TABLE facet (
   number       INTEGER PRIMARY KEY,
@@ -74,7 +74,7 @@ CREATE TABLE facet (
   type         TEXT NOT NULL,
   spec_version TEXT NOT NULL,
   entries      BIGINT NOT NULL, -- entries held
-  last_added   BIGINT NOT NULL, divided INTEGER NOT NULL DEFAULT 0, unknown INTEGER NOT NULL DEFAULT 0, -- no entry of the facet is later
+  last_added   BIGINT NOT NULL, divided INTEGER NOT NULL DEFAULT 0, unknown INTEGER NOT NULL DEFAULT 0, revoking INTEGER NOT NULL DEFAULT 0, -- no entry of the facet is later
   UNIQUE (collection, marking_set, type, spec_version)
 );
 
@@ -232,6 +232,8 @@ CREATE INDEX entry_last_of_facet ON entry (collection, object, version_key, face
 CREATE UNIQUE INDEX entry_log ON entry (collection, date_added);
 
 CREATE UNIQUE INDEX entry_object ON entry (collection, object, version_key);
+
+CREATE INDEX entry_revoked ON entry (collection, object, version_key, facet) WHERE revoked = 1;
 
 CREATE INDEX entry_version ON entry (collection, version_key, date_added);
 
