@@ -28,6 +28,8 @@ func (e *SyntaxError) Error() string {
 // ContainerError wraps ErrNotContainer with what was found instead, at a byte offset of the input.
 type ContainerError struct {
 	Offset int64
+	// Rule is the stable name of what is wrong: not-a-container, or bundle-objects for a bundle.
+	Rule   string
 	Reason string
 }
 

@@ -37,7 +37,7 @@ func ExampleReader() {
 	}
 	// Output:
 	// {"type":"mutex","id":"mutex--7a1e3c5b-2d4f-4a6b-8c9d-0e1f2a3b4c5d","name":"Global\\one"}
-	// refused: is a string, not a STIX object
+	// refused: the element is a string, not a STIX object
 	// {"type":"mutex","id":"mutex--8b2f4d6c-3e5a-4b7c-9dae-1f2a3b4c5d6e","name":"Global\\two"}
 	// end of the bundle bundle--3f2504e0-4f89-41d3-9a0c-0305e82c3301
 }

@@ -64,6 +64,8 @@ const (
 	faultTooLarge                       // larger than the limit for one object
 )
 
+const endsEarly = "the JSON value ends early"
+
 type jsonError struct {
 	fault  jsonFault
 	offset int
@@ -291,7 +293,7 @@ func (t *tree) array(i int) *jsonError {
 func (t *tree) literal(text string) *jsonError {
 	rest := t.src[t.pos:]
 	if len(rest) < len(text) && bytes.HasPrefix([]byte(text), rest) {
-		return t.fail(faultSyntax, len(t.src), "the JSON value ends early")
+		return t.fail(faultSyntax, len(t.src), endsEarly)
 	}
 	if len(rest) < len(text) || string(rest[:len(text)]) != text {
 		return t.fail(faultSyntax, t.pos, fmt.Sprintf("%s is expected here", text))
@@ -326,7 +328,7 @@ func (t *tree) number() *jsonError {
 		}
 	}
 	if t.pos == len(t.src) && !t.final {
-		return t.fail(faultTruncated, t.pos, "the JSON value ends early")
+		return t.fail(faultTruncated, t.pos, endsEarly)
 	}
 	return nil
 }

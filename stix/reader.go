@@ -154,6 +154,9 @@ func (r *Reader) beginValue() error {
 		if bytes.HasPrefix(r.in.rest(), byteOrderMark) {
 			return r.in.jsonError(0, &jsonError{faultBOM, 0, "the input begins with a byte order mark; send UTF-8 without one"})
 		}
+		if bytes.HasPrefix(r.in.rest(), []byte("\xFF\xFE")) || bytes.HasPrefix(r.in.rest(), []byte("\xFE\xFF")) {
+			return r.in.jsonError(0, &jsonError{faultUTF8, 0, "the input is UTF-16; send UTF-8"})
+		}
 	}
 	at, c := r.skipSpace(0)
 	r.in.pos += at
@@ -198,9 +201,9 @@ func (r *Reader) strayValue() error {
 		if rule == "not-an-object" && r.json.nodes[0].kind == kindArray {
 			reason += "; make it the objects of a bundle"
 		}
-		return &ContainerError{Offset: start, Reason: reason}
+		return &ContainerError{Offset: start, Rule: "not-a-container", Reason: reason}
 	}
-	return r.elementError(start, rule, "is no STIX object: "+reason)
+	return r.elementError(start, rule, "the element is no STIX object: "+reason)
 }
 
 // parseAt parses the value at a distance from the first unconsumed byte, reading as much of the input as it needs and
@@ -256,7 +259,7 @@ func (r *Reader) skipValue() error {
 			if e.scalar && r.in.err == io.EOF {
 				return nil
 			}
-			return r.in.syntaxError(0, "the JSON value ends early")
+			return r.in.syntaxError(0, endsEarly)
 		}
 	}
 }

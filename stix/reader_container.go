@@ -139,10 +139,14 @@ func (r *Reader) endContainer(n int) error {
 	r.in.pos += n
 	r.state = betweenValues
 	notContainer := func(reason string) error {
-		if r.values > 1 && !h.objects {
-			return r.elementError(h.start, "not-a-container", "is no STIX object: "+reason)
+		rule := "not-a-container"
+		if h.typ == "bundle" {
+			rule = "bundle-objects"
 		}
-		return &ContainerError{Offset: h.start, Reason: reason}
+		if r.values > 1 && !h.objects {
+			return r.elementError(h.start, rule, "the element is no STIX object: "+reason)
+		}
+		return &ContainerError{Offset: h.start, Rule: rule, Reason: reason}
 	}
 	switch {
 	case h.typ == "bundle":

@@ -42,9 +42,9 @@ func (r *Reader) element() ([]byte, error) {
 	r.in.pos += n
 	switch {
 	case r.json.nodes[0].kind != kindObject:
-		return nil, r.elementError(start, "not-an-object", fmt.Sprintf("is %v, not a STIX object", r.json.nodes[0].kind))
+		return nil, r.elementError(start, "not-an-object", fmt.Sprintf("the element is %v, not a STIX object", r.json.nodes[0].kind))
 	case r.json.memberText("type") == "bundle":
-		e := r.elementError(start, "bundle-objects", "is a bundle; a bundle cannot be an object of another container (STIX 2.1 §8)")
+		e := r.elementError(start, "bundle-objects", "the element is a bundle; a bundle cannot be an object of another container (STIX 2.1 §8)")
 		e.ID, e.Type = Identifier(r.json.memberText("id")), "bundle"
 		return nil, e
 	}

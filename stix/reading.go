@@ -14,7 +14,7 @@ const SectionReading = "reading"
 // to check.
 var readingSections = map[string]string{
 	"bad-utf8":         "2.15",
-	"bundle-objects":   "8",
+	"bundle-objects":   "8.1",
 	"byte-order-mark":  SectionReading,
 	"duplicate-member": "2.3",
 	"empty-object":     "3.2",
@@ -54,7 +54,11 @@ func ReadingViolation(err error) (Violation, bool) {
 	case errors.As(err, &syntax):
 		return readingViolation(syntax.Rule, syntax.Error()), true
 	case errors.As(err, &container):
-		return readingViolation("not-a-container", fmt.Sprintf("%v (at byte %d of the input)", container, container.Offset)), true
+		reason := container.Reason
+		if container.Rule == "not-a-container" {
+			reason = container.Error()
+		}
+		return readingViolation(container.Rule, fmt.Sprintf("%s (at byte %d of the input)", reason, container.Offset)), true
 	case errors.Is(err, ErrTooManyObjects):
 		return readingViolation("too-many-objects", err.Error()), true
 	case errors.As(err, &object):

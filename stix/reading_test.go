@@ -37,10 +37,14 @@ func TestReadingViolation(t *testing.T) {
 		{"too large", `{"objects":[{"type":"tool","a":"` + strings.Repeat("x", 1000) + `"},` + tool + `]}`, []string{"too-large reading"}},
 		{"too many", strings.Repeat(tool, 4), []string{"too-many-objects reading"}},
 		{"no objects", `{"objects":[1,"x",[],null,` + tool + `]}`, []string{"not-an-object 3.2", "not-an-object 3.2", "not-an-object 3.2", "not-an-object 3.2"}},
-		{"a bundle in a bundle", `{"type":"bundle","objects":[{"type":"bundle"}]}`, []string{"bundle-objects 8"}},
+		{"a bundle in a bundle", `{"type":"bundle","objects":[{"type":"bundle"}]}`, []string{"bundle-objects 8.1"}},
 		{"something else", `{"a":1}`, []string{"not-a-container reading"}},
 		{"something else on a further line", tool + `{"a":1}`, []string{"not-a-container reading"}},
-		{"an empty bundle", `{"type":"bundle","objects":[]}`, []string{"not-a-container reading"}},
+		{"an empty bundle", `{"type":"bundle","objects":[]}`, []string{"bundle-objects 8.1"}},
+		{"a bundle of nothing", `{"type":"bundle","objects":null}`, []string{"bundle-objects 8.1"}},
+		{"a bundle of nothing on a further line", tool + `{"type":"bundle","objects":{}}`, []string{"bundle-objects 8.1"}},
+		{"UTF-16", "\xFF\xFE{\x00}\x00", []string{"bad-utf8 2.15"}},
+		{"UTF-16, big-endian", "\xFE\xFF\x00{\x00}", []string{"bad-utf8 2.15"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.name == "no objects" {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"strings"
 )
 
 // window is the part of an input that is held in memory: buf[pos:] is not yet consumed.
@@ -83,7 +82,9 @@ func (w *window) jsonError(at int, fault *jsonError) error {
 	e := &SyntaxError{Offset: w.base + int64(len(before)), Line: w.lines + 1, Reason: fault.reason, Rule: fault.rule()}
 	if fault.fault == faultSyntax && w.pos+at >= len(w.buf) && w.err == io.EOF {
 		e.Rule = (&jsonError{fault: faultTruncated}).rule()
-		e.Reason = "the input ends early: " + strings.TrimPrefix(e.Reason, "the JSON value ends early; ")
+		if e.Reason != endsEarly {
+			e.Reason = "the input ends early; " + e.Reason
+		}
 	}
 	start := w.lineStart
 	if n := bytes.Count(before, []byte{'\n'}); n > 0 {

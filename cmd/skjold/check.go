@@ -21,6 +21,8 @@ type checkJSON struct {
 	Type     string           `json:"type"`
 	Errors   []stix.Violation `json:"errors"`
 	Warnings []stix.Violation `json:"warnings"`
+	// Truncated says that more is wrong than is listed.
+	Truncated bool `json:"truncated,omitempty"`
 }
 
 func (a *app) checkCommand() *cobra.Command {
@@ -31,8 +33,9 @@ func (a *app) checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check [FILE|DIRECTORY]...",
 		Short: "Validate STIX 2.1: bundles, envelopes, objects or JSON lines",
-		Long: `Validate STIX 2.1 content from files, directories (every .json, .jsonl and .stix2 below them) or standard input.
-Every violation is printed with the property, the rule and the section of the standard. Exit code 1 if there is an error.
+		Long: `Validate STIX 2.1 content from files, directories (every .json, .jsonl, .stix2 and .stix below them) or standard input.
+Every violation is printed with the property, the rule and the section of the standard; docs/stix.md lists the rules.
+Exit code 1 if there is an error.
 
 With --collection it validates what a collection of the node in --data holds, every version of every object: lenient
 collections and subscriptions take objects that break rules. --recorded lists what was recorded of those objects when
@@ -118,7 +121,7 @@ func expandInputs(args []string) ([]string, error) {
 			return nil, err
 		}
 		if len(files) == before {
-			return nil, fmt.Errorf("%s: no .json, .jsonl or .stix2 file in this directory", arg)
+			return nil, fmt.Errorf("%s: no .json, .jsonl, .stix2 or .stix file in this directory", arg)
 		}
 	}
 	return files, nil
@@ -220,7 +223,7 @@ func (c *checker) object(file string, j checkJSON, r stix.Report) error {
 	if len(r.Errors) > 0 {
 		c.bad++
 	}
-	j.Errors, j.Warnings = r.Errors, r.Warnings
+	j.Errors, j.Warnings, j.Truncated = r.Errors, r.Warnings, r.Truncated
 	if c.json {
 		if c.many {
 			j.File = file
@@ -240,7 +243,7 @@ func (c *checker) object(file string, j checkJSON, r stix.Report) error {
 	if id == "" {
 		id = "an object without an id"
 	}
-	fmt.Fprintf(c.out, "%s, object %d: %s\n", printable(file), j.Index, printable(id))
+	fmt.Fprintf(c.out, "%s, object %d: %s\n", printable(file), j.Index, printable(excerpt(id)))
 	for _, v := range r.Errors {
 		c.violation("error", v)
 	}
@@ -249,7 +252,19 @@ func (c *checker) object(file string, j checkJSON, r stix.Report) error {
 			c.violation("warning", v)
 		}
 	}
+	if r.Truncated {
+		fmt.Fprintln(c.out, "  and more that is not listed")
+	}
 	return nil
+}
+
+// excerpt is the beginning of what names an object: an id, or a pattern, which may be long.
+func excerpt(id string) string {
+	const limit = 250
+	if len(id) <= limit {
+		return id
+	}
+	return strings.ToValidUTF8(id[:limit], "") + "…"
 }
 
 func (c *checker) violation(kind string, v stix.Violation) {

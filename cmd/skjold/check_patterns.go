@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/skjold-exchange/skjold/stix"
 	"github.com/skjold-exchange/skjold/stix/pattern"
@@ -55,8 +57,14 @@ func patternReport(line int, text string) stix.Report {
 		return stix.Report{}
 	case errors.As(err, &syntax):
 		return stix.Report{Errors: []stix.Violation{{
-			Path: fmt.Sprintf("line %d, column %d", line, syntax.Column), Rule: "pattern", Section: "9", Message: syntax.Message,
+			Path: fmt.Sprintf("line %d, column %d", line, syntax.Column), Rule: "pattern", Section: "9", Message: asSentence(syntax.Message),
 		}}}
 	}
-	return stix.Report{Errors: []stix.Violation{{Path: fmt.Sprintf("line %d", line), Rule: "pattern", Section: "9", Message: err.Error()}}}
+	return stix.Report{Errors: []stix.Violation{{Path: fmt.Sprintf("line %d", line), Rule: "pattern", Section: "9", Message: asSentence(err.Error())}}}
+}
+
+// asSentence writes the text of an error as the sentence of a violation.
+func asSentence(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	return string(unicode.ToUpper(first)) + strings.TrimSuffix(text[size:], ".") + "."
 }

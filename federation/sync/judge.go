@@ -76,7 +76,7 @@ func unreadable(e *stix.ElementError, place string) PulledItem {
 	if e.ID != "" {
 		place = string(e.ID)
 	}
-	return PulledItem{Item: taxii.Item{ID: place, Refused: cut("The element "+e.Reason, maxReason)}}
+	return PulledItem{Item: taxii.Item{ID: place, Refused: cut("In the page: "+e.Reason, maxReason)}}
 }
 
 // violations joins what is wrong with an object into one line.
