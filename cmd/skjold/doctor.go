@@ -42,8 +42,11 @@ func (a *app) doctorCommand() *cobra.Command {
 		Long: `Examine a TAXII 2.1 server, of ours or of anybody: can it be reached, do discovery, API root and collections answer,
 do pages add up, do filters filter, are the headers there that clients live by. It tells whose fault a failing feed is.
 
-It only reads, unless --write is given: then one indicator for an address reserved for documentation is added, read back
-and deleted again. Exit code 1 if a fault was found.`,
+It only reads, unless --write is given: then one indicator for an address reserved for documentation is added together with a
+broken one that is to be refused, read back, added again, and deleted.
+
+A fault breaks TAXII 2.1 or loses data; a warning is a habit that some client, which it names, stumbles over. Exit code 1 if
+a fault was found.`,
 		Example: `  skjold doctor https://node.example.org/taxii2/ --user soc --password-file key.txt
   skjold doctor https://node.example.org/taxii2/main/collections/indicators/ --user analyst --write --json`,
 		Args: cobra.ExactArgs(1),
@@ -90,8 +93,11 @@ type doctor struct {
 	collection            string // what to examine, as the user named it
 	findings              []finding
 
+	habits  habits
 	root    string // URL of the API root
 	content string // URL of the collection, with a trailing slash
+	// writable: the account may add to the collection.
+	writable bool
 }
 
 // reply is an answer with its body read.
@@ -124,13 +130,18 @@ func (d *doctor) do(method, target string, body []byte, headers ...string) (repl
 			req.Header.Set(headers[i], headers[i+1])
 		}
 	}
+	began := time.Now()
 	res, err := d.http.Do(req)
 	if err != nil {
 		return reply{}, err
 	}
 	defer res.Body.Close()
 	text, err := readLimited(res.Body, 64<<20)
-	return reply{res, text}, err
+	r := reply{res, text}
+	if err == nil {
+		d.habits.notice(r, target, time.Since(began))
+	}
+	return r, err
 }
 
 // decode reads a JSON body.
@@ -192,13 +203,18 @@ func (d *doctor) examine(write bool) {
 		return
 	}
 	d.negotiation()
+	d.addresses()
 	d.errors()
 	d.pages()
+	d.unlimited()
+	d.order()
+	d.times()
 	d.filters()
 	d.single()
 	if write {
 		d.roundTrip()
 	}
+	d.answered()
 }
 
 // reachable is whether the server answers at all, and whether it knows the account.
@@ -212,6 +228,9 @@ func (d *doctor) reachable() bool {
 		d.note(resultFault, "connection", "", "%v", err)
 	case r.StatusCode == http.StatusUnauthorized:
 		d.note(resultFault, "account", "1.6.9", "the server is there, but does not accept the user and password (401)")
+		if r.Header.Get("WWW-Authenticate") == "" {
+			d.note(resultFault, "account", "1.6.9", "the 401 has no WWW-Authenticate; clients that wait to be asked never send their password")
+		}
 	default:
 		d.note(resultOK, "connection", "", "the server answers (%s, %s)", r.Proto, r.Status)
 		if d.base.Scheme != "https" {
@@ -239,13 +258,7 @@ func (d *doctor) discovery() {
 		return
 	}
 	d.note(resultOK, "discovery", "4.1", "%q with %d API roots", resource.Title, len(resource.APIRoots))
-	found := resource.Default == ""
-	for _, root := range resource.APIRoots {
-		found = found || root == resource.Default
-	}
-	if !found {
-		d.note(resultWarning, "discovery", "4.1.1", "default %q is not literally one of api_roots; taxii2-client then sees no default", resource.Default)
-	}
+	d.discoveryHabits(resource)
 }
 
 // apiRoot finds the API root and reads its resource.
@@ -280,11 +293,9 @@ func (d *doctor) collections() bool {
 		d.note(resultFault, "collections", "5.1", "%v", err)
 		return false
 	}
-	titles := map[string]int{}
 	var chosen *taxii.CollectionResource
 	readable, writable := 0, 0
 	for i, c := range list {
-		titles[c.Title]++
 		if c.CanRead {
 			readable++
 		}
@@ -295,15 +306,8 @@ func (d *doctor) collections() bool {
 		if named || (d.collection == "" && chosen == nil && c.CanRead) {
 			chosen = &list[i]
 		}
-		if strings.Contains(c.Title, ".") {
-			d.note(resultWarning, "collections", "", "the title %q has a dot; OpenCTI and XSOAR cannot select it", c.Title)
-		}
 	}
-	for title, n := range titles {
-		if n > 1 {
-			d.note(resultWarning, "collections", "", "%d collections are called %q; clients that select by title take any", n, title)
-		}
-	}
+	d.collectionHabits(list)
 	d.note(resultOK, "collections", "5.1", "%d, of which this account reads %d and writes %d", len(list), readable, writable)
 	switch {
 	case chosen == nil && d.collection != "":
@@ -315,6 +319,8 @@ func (d *doctor) collections() bool {
 	default:
 		d.content = d.root + "collections/" + chosen.ID + "/"
 		d.note(resultOK, "collection", "5.2", "examining %q (%s)", chosen.Title, chosen.ID)
+		d.writable = chosen.CanWrite
+		d.collectionResource(*chosen)
 		return true
 	}
 	return false
