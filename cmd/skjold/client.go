@@ -160,12 +160,11 @@ these has waited (BEHIND), and the error of their last request. 'skjold client s
 				if err != nil {
 					return err
 				}
-				t := table{head: []string{"USER", "READS", "WRITES", "PUBLISHES AS", "LAST PULL", "BEHIND", "OBJECTS", "USER AGENT", "LAST ERROR"}}
+				t := table{head: []string{"USER", "READS", "WRITES", "LAST PULL", "BEHIND", "OBJECTS", "USER AGENT", "LAST ERROR", "PUBLISHES AS"}}
 				now := time.Now()
 				for i, c := range clients {
-					t.row(c.Name, rightsInWords(c, names, canRead), rightsInWords(c, names, canWrite), cmp.Or(string(c.Identity), "anybody"),
-						ago(now, c.LastPull), list[i].behindInWords(),
-						strconv.FormatInt(c.ObjectsServed, 10), c.UserAgent, c.LastError)
+					t.row(c.Name, rightsInWords(c, names, canRead), rightsInWords(c, names, canWrite), ago(now, c.LastPull), list[i].behindInWords(),
+						strconv.FormatInt(c.ObjectsServed, 10), c.UserAgent, c.LastError, cmp.Or(string(c.Identity), "anybody"))
 				}
 				return t.print(a.out)
 			})
