@@ -20,6 +20,10 @@ type engine interface {
 	Write(ctx context.Context, fn func(conn) error) error
 	// Alter is Write for changes of the schema, which take as long as the database is large.
 	Alter(ctx context.Context, fn func(conn) error) error
+	// Integrity looks for damage of the database itself, below what the package's own rules say. It reads all of it.
+	Integrity(c conn, found func(problem string)) error
+	// Names are those of all tables and indexes.
+	Names(c conn) ([]string, error)
 	// Maintain does what the engine needs now and then; it is called every minute.
 	Maintain(ctx context.Context) error
 	Close() error
@@ -63,6 +67,13 @@ func number(c conn, sql string, args ...any) (int64, error) {
 	var n int64
 	_, err := one(c, sql, args, func(r row) error { n = r.Int(0); return nil })
 	return n, err
+}
+
+// list runs a query for texts.
+func list(c conn, sql string, args ...any) ([]string, error) {
+	var texts []string
+	err := c.Query(sql, args, func(r row) error { texts = append(texts, r.Text(0)); return nil })
+	return texts, err
 }
 
 // take reserves n consecutive numbers of a named counter and returns the first. Numbers are never given twice, not even

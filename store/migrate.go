@@ -16,6 +16,7 @@ var migrationFiles embed.FS
 // migration is one step of the schema. Steps are numbered from 1 without gaps and never changed once released.
 type migration struct {
 	number int
+	name   string // of its file, without the number
 	sql    string
 	then   func(c conn, now time.Time) error // what SQL can't say, nil for nothing
 }
@@ -33,7 +34,7 @@ func migrations() ([]migration, error) {
 	}
 	var list []migration
 	for i, file := range files {
-		digits, _, _ := strings.Cut(strings.TrimPrefix(file, "migrations/"), "_")
+		digits, name, _ := strings.Cut(strings.TrimSuffix(strings.TrimPrefix(file, "migrations/"), ".sql"), "_")
 		n, err := strconv.Atoi(digits)
 		if err != nil || n != i+1 {
 			return nil, fmt.Errorf("migration %s is not number %d", file, i+1)
@@ -42,7 +43,7 @@ func migrations() ([]migration, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, migration{number: n, sql: string(text), then: continuations[n]})
+		list = append(list, migration{number: n, name: name, sql: string(text), then: continuations[n]})
 	}
 	return list, nil
 }

@@ -107,6 +107,14 @@ func (e *postgresEngine) Snapshot(ctx context.Context, fn func(conn) error) erro
 	})
 }
 
+// Integrity implements engine: what the server reads it checks by itself, if its administrator has chosen checksums.
+func (e *postgresEngine) Integrity(conn, func(string)) error { return nil }
+
+// Names implements engine.
+func (e *postgresEngine) Names(c conn) ([]string, error) {
+	return list(c, `SELECT relname::text FROM pg_class WHERE relnamespace = current_schema()::regnamespace`)
+}
+
 // leave ends a transaction that is not to be committed or has been, also after a panic and when its caller has gone.
 func leave(ctx context.Context, tx pgx.Tx) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), postgresFarewell)

@@ -168,6 +168,28 @@ func (e *sqliteEngine) Snapshot(ctx context.Context, fn func(conn) error) (err e
 	return nil
 }
 
+// Integrity implements engine.
+func (e *sqliteEngine) Integrity(c conn, found func(problem string)) error {
+	err := c.Query(`PRAGMA integrity_check(100)`, nil, func(r row) error {
+		if r.Text(0) != "ok" {
+			found(r.Text(0))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return c.Query(`SELECT "table", "parent" FROM pragma_foreign_key_check`, nil, func(r row) error {
+		found("a row of " + r.Text(0) + " refers to a row of " + r.Text(1) + " that is not there")
+		return nil
+	})
+}
+
+// Names implements engine.
+func (e *sqliteEngine) Names(c conn) ([]string, error) {
+	return list(c, `SELECT name FROM sqlite_master`)
+}
+
 func (e *sqliteEngine) reader(ctx context.Context) (*sqliteConn, error) {
 	select {
 	case <-e.closed:

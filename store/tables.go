@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"zombiezen.com/go/sqlite"
@@ -34,6 +35,9 @@ func schemaAt(version int, steps []migration) (schema, error) {
 	if version < 1 || version > len(steps) {
 		return schema{}, fmt.Errorf("there is no schema of version %d", version)
 	}
+	if known, ok := schemas.Load(version); ok {
+		return known.(schema), nil
+	}
 	db, err := sqlite.OpenConn(":memory:", sqlite.OpenReadWrite)
 	if err != nil {
 		return schema{}, err
@@ -49,9 +53,16 @@ func schemaAt(version int, steps []migration) (schema, error) {
 	if err != nil {
 		return schema{}, err
 	}
-	tables, err = inOrder(tables)
-	return schema{version: version, tables: tables}, err
+	if tables, err = inOrder(tables); err != nil {
+		return schema{}, err
+	}
+	sc := schema{version: version, tables: tables}
+	schemas.Store(version, sc)
+	return sc, nil
 }
+
+// schemas remembers what schemaAt found, by version: released migrations never change.
+var schemas sync.Map
 
 // readTables reads the shape of an SQLite database.
 func readTables(c conn) ([]table, error) {

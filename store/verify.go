@@ -1,10 +1,5 @@
 package store
 
-import (
-	"context"
-	"fmt"
-)
-
 // invariants are queries that return a line of text for everything that is wrong.
 var invariants = []struct{ rule, sql string }{
 	{"an entry is no later than its collection's counter and later than its creation",
@@ -66,32 +61,4 @@ var invariants = []struct{ rule, sql string }{
 		`SELECT a.name FROM account a WHERE (SELECT COUNT(*) FROM client c WHERE c.account = a.number) + (SELECT COUNT(*) FROM peer p WHERE p.account = a.number) <> 1`},
 	{"a subscription's peer is pinned",
 		`SELECT s.peer FROM subscription s WHERE NOT EXISTS (SELECT 1 FROM account a WHERE a.kind = 'peer' AND a.name = s.peer)`},
-}
-
-// maxFindings bounds what Verify tells of one rule.
-const maxFindings = 10
-
-// Verify checks what must hold in every store, on one snapshot, and returns a line for everything that does not. It reads
-// all entries (not their bytes).
-func (s *Store) Verify(ctx context.Context) ([]string, error) {
-	var findings []string
-	err := s.read(ctx, func(c conn) error {
-		findings = nil
-		for _, rule := range invariants {
-			n := 0
-			err := c.Query(rule.sql, nil, func(r row) error {
-				if n++; n > maxFindings {
-					findings = append(findings, rule.rule+": and more")
-					return errStop
-				}
-				findings = append(findings, fmt.Sprintf("%s: not %s", rule.rule, r.Text(0)))
-				return nil
-			})
-			if err != nil {
-				return fmt.Errorf("checking that %s: %w", rule.rule, err)
-			}
-		}
-		return nil
-	})
-	return findings, err
 }
