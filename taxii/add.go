@@ -1,6 +1,8 @@
 package taxii
 
 import (
+	"crypto/sha256"
+	"io"
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
@@ -8,7 +10,8 @@ import (
 	"github.com/skjold-exchange/skjold/stix"
 )
 
-// addObjects is §5.5. Rights, media type and length are checked before the body is read.
+// addObjects is §5.5. Rights, media type and length are checked before the body is read. What has more than SyncObjects
+// objects may be answered before they are stored.
 func (s *Server) addObjects(w http.ResponseWriter, r *http.Request) error {
 	c, rights, err := s.collection(r)
 	if err != nil {
@@ -20,12 +23,17 @@ func (s *Server) addObjects(w http.ResponseWriter, r *http.Request) error {
 	if err := checkContentType(r.Header); err != nil {
 		return err
 	}
-	memory := &share{pool: &s.buffered}
-	defer memory.release()
-	submission, err := s.readSubmission(w, r, c, memory)
+	key, err := idempotencyKey(r.Header)
 	if err != nil {
 		return err
 	}
+	memory := &share{pool: &s.buffered}
+	defer memory.release()
+	submission, err := s.readSubmission(w, r, c, key, memory)
+	if err != nil {
+		return err
+	}
+	submission.Deferred = len(submission.Items) > s.opt.SyncObjects
 	submission.Identity = exchangeOf(r).principal.Identity
 	submission.Visible = s.visible(exchangeOf(r).principal, c)
 	if !rights.Read {
@@ -42,14 +50,19 @@ func (s *Server) addObjects(w http.ResponseWriter, r *http.Request) error {
 	return s.writeResource(w, r, http.StatusAccepted, status)
 }
 
-// readSubmission reads the body whole and lets the caller's credentials judge it, before anything of it has an effect.
-func (s *Server) readSubmission(w http.ResponseWriter, r *http.Request, c Collection, memory *share) (Submission, error) {
+// readSubmission reads the body whole and lets the caller's credentials judge it, before anything of it has an effect. An
+// idempotency key that is not "" becomes the submission's, with the content that it stands for.
+func (s *Server) readSubmission(w http.ResponseWriter, r *http.Request, c Collection, key string, memory *share) (Submission, error) {
 	p := exchangeOf(r).principal
 	body, err := openBody(r, s.opt.MaxContentLength, p.CheckBody != nil)
 	if err != nil {
 		return Submission{}, err
 	}
 	body.content.memory = memory
+	sum := sha256.New()
+	if key != "" {
+		body.content.src = io.TeeReader(body.content.src, sum)
+	}
 	defer withinTime(w, s.opt.BodyTimeout)()
 	submission, err := s.intake.read(body, c, p.Name, memory)
 	if failure := body.failure(); failure != nil {
@@ -64,6 +77,9 @@ func (s *Server) readSubmission(w http.ResponseWriter, r *http.Request, c Collec
 	exchangeOf(r).bodyLeft = false
 	if err := p.checkBody(body.sum.Sum(nil)); err != nil {
 		return Submission{}, err
+	}
+	if key != "" {
+		submission.Key = &IdempotencyKey{Name: key, Body: [32]byte(sum.Sum(nil))}
 	}
 	return submission, submission.namesNothing()
 }

@@ -32,7 +32,7 @@ type ClientOptions struct {
 	Limits      stix.Limits
 	// Retries is how often a request is repeated at most; 4. Negative: never.
 	Retries int
-	// StatusWait is how long Add waits for a pending status to be complete; 2 min.
+	// StatusWait is how long Add and Await wait for the next objects of a pending status to be decided; 2 min.
 	StatusWait time.Duration
 	// Wait sleeps between attempts, or returns early with the context's error; a timer.
 	Wait func(ctx context.Context, d time.Duration) error

@@ -26,11 +26,11 @@ const (
 )
 
 // send makes a request, repeating it as Client promises. The response has a success status, and its body is bounded.
-// tried is how many attempts were made.
-func (c *Client) send(ctx context.Context, method string, u *url.URL, body []byte) (resp *http.Response, tried int, err error) {
+// tried is how many attempts were made. key is the idempotency key, "" for none.
+func (c *Client) send(ctx context.Context, method string, u *url.URL, body []byte, key string) (resp *http.Response, tried int, err error) {
 	for {
 		tried++
-		resp, err = c.attempt(ctx, method, u, body)
+		resp, err = c.attempt(ctx, method, u, body, key)
 		if err == nil && resp.StatusCode < 300 {
 			return resp, tried, nil
 		}
@@ -65,7 +65,7 @@ type permanentError struct{ error }
 
 func (e *permanentError) Unwrap() error { return e.error }
 
-func (c *Client) attempt(ctx context.Context, method string, u *url.URL, body []byte) (*http.Response, error) {
+func (c *Client) attempt(ctx context.Context, method string, u *url.URL, body []byte, key string) (*http.Response, error) {
 	r, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, &permanentError{err}
@@ -74,6 +74,9 @@ func (c *Client) attempt(ctx context.Context, method string, u *url.URL, body []
 	r.Header.Set("User-Agent", c.opt.UserAgent)
 	if len(body) > 0 {
 		r.Header.Set("Content-Type", MediaType)
+	}
+	if key != "" {
+		r.Header.Set(IdempotencyHeader, quoteKey(key))
 	}
 	switch {
 	case c.opt.Token != "":
@@ -148,7 +151,7 @@ func isTAXII(h http.Header) bool {
 
 // open is a GET whose body is read by the caller.
 func (c *Client) open(ctx context.Context, u *url.URL) (*http.Response, error) {
-	resp, _, err := c.send(ctx, http.MethodGet, u, nil)
+	resp, _, err := c.send(ctx, http.MethodGet, u, nil, "")
 	if err != nil {
 		return nil, err
 	}

@@ -76,36 +76,55 @@ func (p *PageReader) NextToken() string { return p.reader.NextToken() }
 // Close gives the connection back.
 func (p *PageReader) Close() error { return p.body.Close() }
 
-// ErrPending says that a submission was accepted but not finished while Add waited. Its status goes with it.
+// ErrPending says that a submission was accepted but not finished while Add or Await waited. Its status goes with it.
 var ErrPending = errors.New("the server is still working on the submission; ask for its status later")
 
-// Add posts objects in one envelope (§5.5) and waits until the status is complete, asking again with growing pauses for at
-// most StatusWait; then it returns the last status and ErrPending. Objects that the server refused are in the status's
-// failures and are no error here.
+// Add posts objects in one envelope (§5.5) and waits until the status is complete: Submit without a key, and Await. Objects
+// that the server refused are in the status's failures and are no error here.
 func (c *Client) Add(ctx context.Context, collection string, objects [][]byte) (Status, error) {
+	status, err := c.Submit(ctx, collection, objects, "")
+	if err != nil {
+		return status, err
+	}
+	return c.Await(ctx, status, nil)
+}
+
+// Submit posts objects in one envelope (§5.5) and returns the status as the server answers it, complete or pending. key,
+// where it is not "", is sent as the Idempotency-Key: a server that knows it does not repeat a submission that it has seen.
+func (c *Client) Submit(ctx context.Context, collection string, objects [][]byte, key string) (Status, error) {
 	u, err := c.endpoint(ctx, "collections", collection, "objects")
 	if err != nil {
 		return Status{}, err
 	}
-	resp, _, err := c.send(ctx, http.MethodPost, u, JoinEnvelope(objects))
+	resp, _, err := c.send(ctx, http.MethodPost, u, JoinEnvelope(objects), key)
 	if err != nil {
 		return Status{}, err
 	}
-	status, err := readResource[Status](resp)
-	if err != nil {
-		return Status{}, err
-	}
+	return readResource[Status](resp)
+}
+
+// Await asks for the status of a submission, with growing pauses, until it is complete. note, where it is not nil, is told
+// every status. Where nothing has been decided for StatusWait, it returns the last status and ErrPending.
+func (c *Client) Await(ctx context.Context, status Status, note func(Status)) (Status, error) {
 	const longest = 5 * time.Second
-	pause := firstPause / 2
-	for waited := time.Duration(0); status.Status == StatusPending; pause = min(2*pause, longest) {
+	pause, waited := firstPause/2, time.Duration(0)
+	for status.Status == StatusPending {
 		if waited += pause; waited > c.opt.StatusWait || status.ID == "" {
 			return status, ErrPending
 		}
 		if err := c.opt.Wait(ctx, pause); err != nil {
 			return status, errors.Join(ErrPending, err)
 		}
-		if status, err = c.Status(ctx, status.ID); err != nil {
+		pause = min(2*pause, longest)
+		now, err := c.Status(ctx, status.ID)
+		if err != nil {
 			return status, err
+		}
+		if now.PendingCount < status.PendingCount {
+			waited = 0
+		}
+		if status = now; note != nil {
+			note(status)
 		}
 	}
 	return status, nil
@@ -139,7 +158,7 @@ func (c *Client) Delete(ctx context.Context, collection, object string, versions
 		return err
 	}
 	u.RawQuery = PageRequest{Versions: versions}.encode()
-	resp, tried, err := c.send(ctx, http.MethodDelete, u, nil)
+	resp, tried, err := c.send(ctx, http.MethodDelete, u, nil, "")
 	if errors.Is(err, ErrNotFound) && tried > 1 {
 		return nil // an earlier attempt whose answer was lost has deleted it
 	}

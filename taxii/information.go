@@ -1,6 +1,7 @@
 package taxii
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -30,13 +31,29 @@ func (s *Server) getStatus(w http.ResponseWriter, r *http.Request) error {
 	if !isUUID(id) {
 		return notFound()
 	}
-	ctx, cancel := s.storeContext(r)
-	defer cancel()
-	status, err := s.opt.Store.Status(ctx, id, exchangeOf(r).principal.Name)
+	text, err := s.statusText(r, id)
 	if err != nil {
 		return err
 	}
-	return s.writeResource(w, r, http.StatusOK, status)
+	return s.writeBody(w, r, http.StatusOK, &body{head: text})
+}
+
+// statusText reads a status and writes it as JSON. A long one takes some tens of megabytes until it is text, whose memory
+// is counted with the responses: so few are read at once.
+func (s *Server) statusText(r *http.Request, id string) ([]byte, error) {
+	ctx, cancel := s.storeContext(r)
+	defer cancel()
+	select {
+	case s.statuses <- struct{}{}:
+		defer func() { <-s.statuses }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("waiting for other statuses to be read: %w: %w", ErrUnavailable, ctx.Err())
+	}
+	status, err := s.opt.Store.Status(ctx, id, exchangeOf(r).principal.Name)
+	if err != nil {
+		return nil, err
+	}
+	return encodeJSON(status)
 }
 
 // getCollections is §5.1: those that the caller has any right on.

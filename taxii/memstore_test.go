@@ -23,8 +23,11 @@ type memStore struct {
 	mu          sync.Mutex
 	collections []*memCollection
 	statuses    map[string]memStatus
+	keys        map[string]memKey // by account, collection and name
+	pending     []memPending
 	observed    []Served
 	fail        error // every method that returns an error returns this one
+	addFails    error // Add returns this one
 }
 
 type memCollection struct {
@@ -43,8 +46,20 @@ type memStatus struct {
 	status  Status
 }
 
+type memKey struct {
+	body   [32]byte
+	status string
+}
+
+// memPending is the item of a deferred submission that advance decides; what it is of is the status.
+type memPending struct {
+	status string
+	sub    Submission
+	item   Item
+}
+
 func newMemStore() *memStore {
-	return &memStore{now: time.Now, statuses: map[string]memStatus{}}
+	return &memStore{now: time.Now, statuses: map[string]memStatus{}, keys: map[string]memKey{}}
 }
 
 func newUUID() string {
@@ -176,41 +191,82 @@ func versionOf(e memEntry) stix.Timestamp {
 	return t
 }
 
-func (s *memStore) Add(_ context.Context, sub Submission) (Status, error) {
+func (s *memStore) Add(_ context.Context, sub Submission) (st Status, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.fail != nil {
-		return Status{}, s.fail
+	if err := cmp.Or(s.fail, s.addFails); err != nil {
+		return Status{}, err
 	}
 	c := s.find(sub.Collection)
 	if c == nil {
 		return Status{}, ErrNotFound
 	}
-	st := Status{ID: newUUID(), Status: StatusComplete, RequestTimestamp: stix.TimestampOf(sub.Received).String(), TotalCount: len(sub.Items)}
-	for _, item := range sub.Items {
-		detail := StatusDetail{ID: item.ID, Version: item.Version}
-		if item.Object != nil {
-			detail = StatusDetail{ID: string(item.Object.ID), Version: item.Object.Version().String()}
+	if sub.Key != nil {
+		name := strings.Join([]string{sub.Account, sub.Collection, sub.Key.Name}, " ")
+		if k, ok := s.keys[name]; ok && k.body != sub.Key.Body {
+			return Status{}, ErrKeyReused
+		} else if ok {
+			return s.statuses[k.status].status, nil
 		}
-		message, ok := item.Refused, item.Refused == ""
-		if ok {
-			message, ok = c.add(item.Object, s.now())
-			if message == AlreadyHeld && sub.Visible != nil && !sub.Visible(item.Object.Markings(), false) {
-				message = ""
-			}
-			message = cmp.Or(message, StoredMessage(item.Violations))
-			detail.Version = cmp.Or(detail.Version, c.entries[max(0, len(c.entries)-1)].Version)
-		}
-		detail.Message = message
-		if ok {
-			st.Successes = append(st.Successes, detail)
-		} else {
-			st.Failures = append(st.Failures, detail)
-		}
+		defer func() { s.keys[name] = memKey{sub.Key.Body, st.ID} }()
 	}
-	st.SuccessCount, st.FailureCount = len(st.Successes), len(st.Failures)
+	st = Status{ID: newUUID(), Status: StatusComplete, RequestTimestamp: stix.TimestampOf(sub.Received).String(), TotalCount: len(sub.Items)}
+	for _, item := range sub.Items {
+		if sub.Deferred && item.Refused == "" {
+			st.Pendings = append(st.Pendings, StatusDetail{ID: string(item.Object.ID), Version: item.Object.Version().String()})
+			s.pending = append(s.pending, memPending{st.ID, sub, item})
+			continue
+		}
+		c.decide(sub, item, &st, s.now())
+	}
+	st.count()
 	s.statuses[st.ID] = memStatus{sub.Account, st}
 	return st, nil
+}
+
+// advance decides the oldest n pending items.
+func (s *memStore) advance(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.pending[:n] {
+		held := s.statuses[p.status]
+		held.status.Pendings = held.status.Pendings[1:]
+		s.find(p.sub.Collection).decide(p.sub, p.item, &held.status, s.now())
+		held.status.count()
+		s.statuses[p.status] = held
+	}
+	s.pending = s.pending[n:]
+}
+
+func (st *Status) count() {
+	st.SuccessCount, st.FailureCount, st.PendingCount = len(st.Successes), len(st.Failures), len(st.Pendings)
+	st.Status = StatusComplete
+	if st.PendingCount > 0 {
+		st.Status = StatusPending
+	}
+}
+
+// decide stores one item, or not, and tells it to the status.
+func (c *memCollection) decide(sub Submission, item Item, st *Status, now time.Time) {
+	detail := StatusDetail{ID: item.ID, Version: item.Version}
+	if item.Object != nil {
+		detail = StatusDetail{ID: string(item.Object.ID), Version: item.Object.Version().String()}
+	}
+	message, ok := item.Refused, item.Refused == ""
+	if ok {
+		message, ok = c.add(item.Object, now)
+		if message == AlreadyHeld && sub.Visible != nil && !sub.Visible(item.Object.Markings(), false) {
+			message = ""
+		}
+		message = cmp.Or(message, StoredMessage(item.Violations))
+		detail.Version = cmp.Or(detail.Version, c.entries[max(0, len(c.entries)-1)].Version)
+	}
+	detail.Message = message
+	if ok {
+		st.Successes = append(st.Successes, detail)
+	} else {
+		st.Failures = append(st.Failures, detail)
+	}
 }
 
 func (c *memCollection) add(o *stix.Object, now time.Time) (message string, ok bool) {

@@ -72,6 +72,13 @@ func problemOf(err error) *problem {
 	case errors.Is(err, ErrUnauthenticated):
 		return refuse(http.StatusUnauthorized, "Not authenticated",
 			"Send the name and key of an account of this server by HTTP Basic, or the key as a Bearer token.").because(err)
+	case errors.Is(err, ErrBacklog):
+		return refuse(http.StatusTooManyRequests, "Too much is pending",
+			"Your account has as many unfinished submissions as it may have; wait until the status of one is complete, or send smaller ones.").because(err)
+	case errors.Is(err, ErrKeyReused):
+		return refuse(http.StatusUnprocessableEntity, "Idempotency key used before",
+			"Your account has sent another body to this collection under the same %s within a day; give each submission a key of its own. Nothing was stored.",
+			IdempotencyHeader).because(err)
 	case errors.Is(err, ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return refuse(http.StatusServiceUnavailable, "Unavailable",
 			"The server can't do this now; try again in some seconds.").because(err)

@@ -172,7 +172,7 @@ func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, p *problem
 		h.Add("WWW-Authenticate", `Bearer realm="TAXII"`)
 	case http.StatusMethodNotAllowed:
 		h.Set("Allow", p.allow)
-	case http.StatusServiceUnavailable:
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		h.Set("Retry-After", "5")
 	}
 	if x.page {

@@ -46,6 +46,9 @@ type Options struct {
 	Limits stix.Limits
 	// MaxObjects is the most objects of a submission, where Limits do not say fewer; DefaultMaxObjects.
 	MaxObjects int
+	// SyncObjects is the most objects of a submission that are stored before it is answered, with a status that is complete;
+	// DefaultSyncObjects. A larger one is pending when it is answered, if the store does so (Submission.Deferred).
+	SyncObjects int
 	// MaxFutureSkew is how far in the future an object's created and modified may be; 24 h.
 	MaxFutureSkew time.Duration
 	// CheckObject validates one object of a submission; strict stix.Check.
@@ -57,6 +60,13 @@ type Options struct {
 	Registerer prometheus.Registerer // nil: the metrics are not registered
 	Now        func() time.Time      // time.Now
 }
+
+// DefaultSyncObjects is the most objects of a submission that are stored before the answer where nothing else is said:
+// clients that push bundles of some thousand objects and never ask for a status find it complete.
+const DefaultSyncObjects = 5000
+
+// maxStatuses is how many statuses are read and written as JSON at once. One may list 50,000 objects.
+const maxStatuses = 4
 
 func (o Options) withDefaults() Options {
 	orDefault(&o.Title, "TAXII server")
@@ -72,6 +82,7 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.SendTimeout, 10*time.Second)
 	orDefault(&o.MinSendRate, 128<<10)
 	orDefault(&o.Timeout, 30*time.Second)
+	orDefault(&o.SyncObjects, DefaultSyncObjects)
 	orDefault(&o.Logger, slog.Default())
 	if o.ClientIP == nil {
 		o.ClientIP = remoteHost
@@ -107,6 +118,7 @@ type Server struct {
 	pages    map[string]handlerFunc       // for people, by pattern
 	buffered pool                         // memory of the submissions
 	sending  pool                         // memory of the larger responses
+	statuses chan struct{}                // a place for each status that is being read
 }
 
 // NewServer returns a server. It panics if the store, the authenticator or the visibility is missing, because a server
@@ -126,6 +138,7 @@ func NewServer(o Options) *Server {
 		table:    map[string]map[string]*route{},
 		buffered: pool{holds: "submissions", most: o.MaxBuffered},
 		sending:  pool{holds: "responses that are being sent", most: o.MaxSending},
+		statuses: make(chan struct{}, maxStatuses),
 	}
 	s.pages = s.humanPages()
 	for _, rt := range s.routes() {
