@@ -58,6 +58,9 @@ type Config struct {
 	// Limits bound what one request may cost. The defaults suit a server that faces the internet.
 	Limits Limits `yaml:"limits"`
 
+	// Submissions are what clients add to collections. Large ones are accepted first and stored afterwards.
+	Submissions Submissions `yaml:"submissions"`
+
 	// Log is about the log on standard error: one event per request, never a secret.
 	Log Log `yaml:"log"`
 
@@ -132,6 +135,27 @@ type Limits struct {
 
 	// FutureSkew is how far in the future the timestamps of a STIX object may be before it is refused, 0s to 720h.
 	FutureSkew time.Duration `yaml:"future_skew" default:"24h"`
+}
+
+// Submissions bound what clients may have accepted and not stored yet. One submission by itself is always accepted.
+type Submissions struct {
+	// SyncObjects is the most objects of a request that are stored before it is answered, with a status that is complete, 1 to
+	// 1000000. A larger request is answered at once with a status that is pending; its objects are stored in parts, also
+	// after a restart, and the client asks for the status to see what became of them.
+	SyncObjects int `yaml:"sync_objects" default:"5000"`
+
+	// Pending is the most submissions that may be pending at once, of all accounts, 1 to 10000; more are answered with 503.
+	Pending int `yaml:"pending" default:"64"`
+
+	// PendingPerAccount is the most submissions of one account that may be pending, 1 up to pending; more are answered with
+	// 429.
+	PendingPerAccount int `yaml:"pending_per_account" default:"8"`
+
+	// PendingSize is the most that the objects of all pending submissions may take in the database, 1MiB to 1TiB.
+	PendingSize ByteSize `yaml:"pending_size" default:"1GiB"`
+
+	// PendingSizePerAccount is the most that those of one account may take, 1MiB up to pending_size.
+	PendingSizePerAccount ByteSize `yaml:"pending_size_per_account" default:"256MiB"`
 }
 
 // Log tells what is logged and how.

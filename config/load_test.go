@@ -35,6 +35,7 @@ func TestDefault(t *testing.T) {
 			HeaderSize: 64 * KiB, BodyTimeout: time.Minute, RequestTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
 			FutureSkew: 24 * time.Hour,
 		},
+		Submissions: Submissions{SyncObjects: 5000, Pending: 64, PendingPerAccount: 8, PendingSize: GiB, PendingSizePerAccount: 256 * MiB},
 		Log:        Log{Level: "info", Format: "auto"},
 		Metrics:    Metrics{Clients: 200},
 		Federation: Federation{Enabled: true, PollInterval: time.Minute, PageSize: 1000},

@@ -129,6 +129,12 @@ func (v *validation) ranges() {
 	between(v, "limits.idle_timeout", l.IdleTimeout, time.Second, time.Hour)
 	between(v, "limits.future_skew", l.FutureSkew, 0, 720*time.Hour)
 	between(v, "metrics.clients", v.config.Metrics.Clients, 0, 10_000)
+	s := v.config.Submissions
+	between(v, "submissions.sync_objects", s.SyncObjects, 1, 1_000_000)
+	between(v, "submissions.pending", s.Pending, 1, 10_000)
+	between(v, "submissions.pending_per_account", s.PendingPerAccount, 1, max(1, s.Pending))
+	between(v, "submissions.pending_size", s.PendingSize, MiB, 1024*GiB)
+	between(v, "submissions.pending_size_per_account", s.PendingSizePerAccount, MiB, max(MiB, s.PendingSize))
 	between(v, "federation.poll_interval", f.PollInterval, 100*time.Millisecond, 24*time.Hour)
 	between(v, "federation.page_size", f.PageSize, 1, 10_000)
 }

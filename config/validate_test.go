@@ -96,6 +96,10 @@ func TestValidate(t *testing.T) {
 
 		{"body of 1KiB", "", func(c *Config) { c.Limits.MaxContentLength, c.Limits.ObjectSize = KiB, KiB }},
 		{"body too small", "limits.max_content_length", func(c *Config) { c.Limits.MaxContentLength, c.Limits.ObjectSize = KiB-1, KiB }},
+		{"no submission is pending", "submissions.pending", func(c *Config) { c.Submissions.Pending, c.Submissions.PendingPerAccount = 0, 1 }},
+		{"an account has more than all", "submissions.pending_per_account", func(c *Config) { c.Submissions.PendingPerAccount = 65 }},
+		{"an account has more octets than all", "submissions.pending_size_per_account", func(c *Config) { c.Submissions.PendingSizePerAccount = 2 * GiB }},
+		{"no submission at once", "submissions.sync_objects", func(c *Config) { c.Submissions.SyncObjects = 0 }},
 		{"body too large", "limits.max_content_length", func(c *Config) { c.Limits.MaxContentLength = GiB + 1 }},
 		{"object larger than the body", "limits.object_size", func(c *Config) { c.Limits.ObjectSize = c.Limits.MaxContentLength + 1 }},
 		{"object too flat", "limits.object_depth", func(c *Config) { c.Limits.ObjectDepth = 7 }},

@@ -45,6 +45,7 @@ type Store struct {
 
 	submissions SubmissionOptions
 	instance    string        // names this process among those that decide submissions
+	alone       bool          // no other process does
 	pending     chan struct{} // wakes the goroutine that decides them
 
 	sets     markingSets
@@ -63,7 +64,7 @@ var (
 func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{
 		log: o.Logger, now: o.Now, quarantine: o.Quarantine.withDefaults(),
-		submissions: o.Submissions.withDefaults(), instance: uuid.NewString(), pending: make(chan struct{}, 1),
+		submissions: o.Submissions.withDefaults(), instance: uuid.NewString(), alone: o.URL == "", pending: make(chan struct{}, 1),
 	}
 	if s.log == nil {
 		s.log = slog.Default()
@@ -112,7 +113,7 @@ func (s *Store) Close() error {
 
 // Run does the background work until ctx ends: it decides submissions that are pending, writes what Observe gathers every
 // second and once at the end, removes statuses older than a week and quarantined objects older than 90 days, and keeps the
-// write-ahead log short. It returns ctx's error.
+// write-ahead log short. It returns ctx's error. On a data directory one process at most may run it.
 func (s *Store) Run(ctx context.Context) error {
 	var deciding gosync.WaitGroup
 	deciding.Go(func() { s.decide(ctx) })

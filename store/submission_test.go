@@ -66,7 +66,7 @@ func TestClaims(t *testing.T) {
 		t.Errorf("a part of a submission that another process has: %v", err)
 	}
 	advance(t, a, false)
-	if err := b.unclaim(t.Context()); err != nil { // a process that ends in order leaves its submissions at once
+	if err := b.unclaim(t.Context(), b.instance); err != nil { // a process that ends in order leaves its submissions at once
 		t.Fatal(err)
 	}
 	advance(t, a, true)
@@ -183,6 +183,13 @@ func TestRunDecides(t *testing.T) {
 	s := openDir(t, t.TempDir())
 	c := addCollection(t, s)
 	before, err := s.Add(t.Context(), deferredObjects(t, c.ID, 3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.write(t.Context(), func(db conn) error { // as a process leaves it that was killed
+		_, err := db.Exec(`UPDATE submission SET owner = 'dead', lease = $1`, time.Now().Add(24*time.Hour).UnixMicro())
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,6 +47,11 @@ type claim struct {
 
 // decide decides pending submissions until ctx ends, and then lets other processes have them at once.
 func (s *Store) decide(ctx context.Context) {
+	if s.alone {
+		if err := s.unclaim(ctx, ""); err != nil && ctx.Err() == nil {
+			s.log.Warn("store: taking up pending submissions", "error", err)
+		}
+	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	rest := firstRest
@@ -55,7 +60,7 @@ func (s *Store) decide(ctx context.Context) {
 		pause := lookForWork
 		switch {
 		case ctx.Err() != nil:
-			if err := s.unclaim(context.WithoutCancel(ctx)); err != nil {
+			if err := s.unclaim(context.WithoutCancel(ctx), s.instance); err != nil {
 				s.log.Warn("store: leaving pending submissions to others", "error", err)
 			}
 			return
@@ -132,18 +137,18 @@ func (s *Store) claim(ctx context.Context) (found claim, ok bool, err error) {
 	return found, ok, err
 }
 
-// unclaim ends the claims of this process.
-func (s *Store) unclaim(ctx context.Context) error {
+// unclaim ends the claims of a process, "" for those of all.
+func (s *Store) unclaim(ctx context.Context, instance string) error {
 	held := int64(0)
 	err := s.read(ctx, func(c conn) (err error) {
-		held, err = number(c, `SELECT COUNT(*) FROM submission WHERE owner = $1`, s.instance)
+		held, err = number(c, `SELECT COUNT(*) FROM submission WHERE owner = $1 OR $1 = ''`, instance)
 		return err
 	})
 	if err != nil || held == 0 {
 		return err
 	}
 	return s.write(ctx, func(c conn) error {
-		_, err := c.Exec(`UPDATE submission SET lease = 0 WHERE owner = $1`, s.instance)
+		_, err := c.Exec(`UPDATE submission SET owner = '', lease = 0 WHERE owner = $1 OR $1 = ''`, instance)
 		return err
 	})
 }

@@ -47,7 +47,8 @@ func openNode(ctx context.Context, dir dataDir, cfg *config.Config, log *slog.Lo
 		return nil, err
 	}
 	var err error
-	n.store, err = store.Open(ctx, store.Options{Dir: string(dir), URL: string(cfg.Database.URL), Logger: log, Registerer: n.registry})
+	n.store, err = store.Open(ctx, store.Options{Dir: string(dir), URL: string(cfg.Database.URL), Logger: log, Registerer: n.registry,
+		Submissions: submissionOptions(cfg)})
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +68,7 @@ func openNode(ctx context.Context, dir dataDir, cfg *config.Config, log *slog.Lo
 		APIRoot: cfg.APIRoot.Name, APIRootTitle: cfg.APIRoot.Title, APIRootDescription: cfg.APIRoot.Description,
 		Store: n.store, Authenticator: n.authenticator(), Visibility: policy{},
 		MaxContentLength: int64(cfg.Limits.MaxContentLength), PageDefault: cfg.Limits.PageDefault, PageMax: cfg.Limits.PageMax,
-		BodyTimeout: cfg.Limits.BodyTimeout, Timeout: cfg.Limits.RequestTimeout, Limits: objectLimits(cfg),
+		SyncObjects: cfg.Submissions.SyncObjects, BodyTimeout: cfg.Limits.BodyTimeout, Timeout: cfg.Limits.RequestTimeout, Limits: objectLimits(cfg),
 		MaxFutureSkew: cfg.Limits.FutureSkew, CheckObject: checkObject(cfg), Logger: log, Registerer: n.registry,
 	})
 	return n, nil
@@ -161,6 +162,14 @@ func (n *node) close() error { return n.store.Close() }
 // apiRootURL is the absolute URL of the node's API root.
 func apiRootURL(cfg *config.Config) string {
 	return cfg.PublicURL + "/taxii2/" + cfg.APIRoot.Name + "/"
+}
+
+func submissionOptions(cfg *config.Config) store.SubmissionOptions {
+	s := cfg.Submissions
+	return store.SubmissionOptions{
+		Pending: int64(s.Pending), PendingPerAccount: int64(s.PendingPerAccount),
+		PendingBytes: int64(s.PendingSize), PendingBytesPerAccount: int64(s.PendingSizePerAccount),
+	}
 }
 
 func objectLimits(cfg *config.Config) stix.Limits {

@@ -34,6 +34,13 @@ func (p progress) add(n int) {
 	}
 }
 
+// describe says what is done now.
+func (p progress) describe(what string) {
+	if p.bar != nil {
+		p.bar.Describe(what)
+	}
+}
+
 func (p progress) done() {
 	if p.bar != nil {
 		_ = p.bar.Finish()

@@ -28,7 +28,8 @@ server with --url. Marking definitions go first, so that no object arrives befor
 
 Each object stands alone: the refused ones are listed with the reason, the others are stored. A lenient collection also
 stores objects that break rules of STIX 2.1; they are listed with what they break. Publishing again repeats
-nothing: what is already there counts as a success and changes nothing. So an interrupted run is simply run again.`,
+nothing: what is already there counts as a success and changes nothing. So an interrupted run is simply run again. A server
+that answers before it has stored everything is asked until it has: the summary tells the end of it.`,
 		Example: `  skjold publish --collection indicators bundle.json
   skjold publish --url https://node.example.org/taxii2/main/ --user analyst --password-file key.txt --collection indicators *.json
   skjold-export | skjold publish --collection indicators -`,
@@ -106,6 +107,15 @@ func (p *publisher) all(ctx context.Context, names []string) error {
 	var broken error // inputs that could not be read to their end
 	bar := newProgress(p.err, 2*size, true, "publishing")
 	defer bar.done()
+	if to, ok := p.to.(*remoteTarget); ok {
+		to.waiting = func(s taxii.Status) {
+			if s.PendingCount > 0 {
+				bar.describe(fmt.Sprintf("publishing (the server has %d objects to do)", s.PendingCount))
+			} else {
+				bar.describe("publishing")
+			}
+		}
+	}
 	// Marking definitions of all inputs first, then everything else.
 	for _, definitions := range []bool{true, false} {
 		for _, s := range sources {

@@ -3,7 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+
+	"github.com/google/uuid"
 
 	"github.com/skjold-exchange/skjold/store"
 	"github.com/skjold-exchange/skjold/taxii"
@@ -89,6 +92,7 @@ type remoteTarget struct {
 	client     *taxii.Client
 	collection taxii.CollectionResource
 	max        int64
+	waiting    func(taxii.Status) // told how far the server is, where it takes its time; nil for nobody
 }
 
 // newRemoteTarget finds the collection and the server's limit.
@@ -114,5 +118,14 @@ func (t *remoteTarget) name() string    { return t.collection.Title }
 func (t *remoteTarget) maxBytes() int64 { return t.max }
 
 func (t *remoteTarget) send(ctx context.Context, objects [][]byte) (taxii.Status, error) {
-	return t.client.Add(ctx, t.collection.ID, objects)
+	// A request whose answer is lost is repeated: the key lets the server know it again.
+	status, err := t.client.Submit(ctx, t.collection.ID, objects, uuid.NewString())
+	if err != nil {
+		return status, err
+	}
+	status, err = t.client.Await(ctx, status, t.waiting)
+	if errors.Is(err, taxii.ErrPending) {
+		err = fmt.Errorf("%w (status %s: %d of %d objects are pending)", err, status.ID, status.PendingCount, status.TotalCount)
+	}
+	return status, err
 }

@@ -34,6 +34,7 @@ import (
 //	http METHOD PATH [NAME:VALUE]... [@FILE] [-> STATUS]    send a request, with "NAME:" without that header
 //	soon METHOD PATH ... -> STATUS      repeat a request until it has the status
 //	raw [--as-is] FILE [-> STATUS...]    send the file over TCP, lines ending in CRLF; read answers until the server closes
+//	settled ID                     ask for a status until it is complete; what it tells on the way is consistent
 //	header NAME [VALUE|~REGEXP]    the answer has the header
 //	body REGEXP                    the body matches
 //	json PATH [VALUE|~REGEXP]      the body has the value at the path (objects.0.id; objects.len)
@@ -63,7 +64,7 @@ func TestTAXIIScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"node": cmdNode, "impatient": cmdImpatient, "collection": cmdCollection, "account": cmdAccount,
 			"manage": cmdManage, "as": cmdAs, "have": cmdHave, "envelope": cmdEnvelope, "bundle": cmdBundle,
-			"http": cmdHTTP, "soon": cmdSoon, "raw": cmdRaw, "header": cmdHeader, "body": cmdBody, "json": cmdJSON, "objects": cmdObjects,
+			"http": cmdHTTP, "soon": cmdSoon, "settled": cmdSettled, "raw": cmdRaw, "header": cmdHeader, "body": cmdBody, "json": cmdJSON, "objects": cmdObjects,
 			"set": cmdSet, "same": cmdSame, "text": cmdText, "fill": cmdFill, "gzip": cmdGzip, "milliseconds": cmdMilliseconds,
 		},
 	})
