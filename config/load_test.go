@@ -36,9 +36,9 @@ func TestDefault(t *testing.T) {
 			FutureSkew: 24 * time.Hour,
 		},
 		Submissions: Submissions{SyncObjects: 5000, Pending: 64, PendingPerAccount: 8, PendingSize: GiB, PendingSizePerAccount: 256 * MiB},
-		Log:        Log{Level: "info", Format: "auto"},
-		Metrics:    Metrics{Clients: 200},
-		Federation: Federation{Enabled: true, PollInterval: time.Minute, PageSize: 1000},
+		Log:         Log{Level: "info", Format: "auto"},
+		Metrics:     Metrics{Clients: 200},
+		Federation:  Federation{Enabled: true, PollInterval: time.Minute, PageSize: 1000},
 	}
 	if diff := cmp.Diff(want, Default(), ignoreOrigin); diff != "" {
 		t.Errorf("Default (-want +got):\n%s", diff)
