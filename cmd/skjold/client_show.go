@@ -50,7 +50,7 @@ func (a *app) printClient(ctx context.Context, st *store.Store, c store.Client, 
 		{"reads", rightsInWords(c, names, canRead)}, {"writes", rightsInWords(c, names, canWrite)},
 		{"last pull", ago(now, c.LastPull)}, {"last request", ago(now, c.LastSeen)},
 		{"objects served", strconv.FormatInt(c.ObjectsServed, 10)},
-		{"user agent", cmp.Or(c.UserAgent, "-")}, {"last error", cmp.Or(c.LastError, "none")},
+		{"publishes as", cmp.Or(string(c.Identity), "anybody")}, {"user agent", cmp.Or(c.UserAgent, "-")}, {"last error", cmp.Or(c.LastError, "none")},
 	} {
 		fmt.Fprintf(a.out, "  %-15s %s\n", line[0], printable(line[1]))
 	}
