@@ -37,10 +37,10 @@
 //   - §7.1.1: object_modified may name any version of the target that the same input has.
 //   - §7.2: of several TLP markings the strictest counts; a malformed marking counts as one that nobody understands.
 //     A relationship or sighting is as strict as each of its ends that is held.
-//   - §7.2.1: a marking definition is new, and better defined by an extension, since STIX 2.1 is a standard (10 June 2021).
+//   - §7.2.1: markings are recognised by their identifiers, whatever a marking definition with such an identifier says. One is
+//     new, and better defined by an extension, if it was created since STIX 2.1 is a standard (10 June 2021).
 //   - §7.2.3: an index in a selector has no zeros in front.
 //   - §7.3.2: what an extension that defines a type holds beside extension_type is a property of the object, too.
-//   - §7.2.1: markings are recognised by their identifiers, whatever a marking definition with such an identifier says.
 //   - §8.1: a bundle with an empty list of objects is refused, a TAXII envelope with one is not.
 //   - JSON (RFC 8259, RFC 7493): a byte order mark, invalid UTF-8 and bad grammar end reading; a repeated member name,
 //     half of a surrogate pair or too deep nesting inside one object spoil that object only.

@@ -61,7 +61,7 @@ func joinWithin(violations []stix.Violation, limit int) string {
 			b.WriteString(v.Path + ": ")
 		}
 		b.WriteString(v.Message)
-		if v.Section != "" {
+		if v.Section != "" && v.Section != stix.SectionReading {
 			b.WriteString(" (STIX §" + v.Section + ")")
 		}
 	}

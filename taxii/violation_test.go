@@ -130,11 +130,12 @@ func TestRecordable(t *testing.T) {
 	if got := Recordable([]stix.Violation{}); got != nil || StoredMessage(got) != "" {
 		t.Errorf("nothing: %v, message %q", got, StoredMessage(got))
 	}
-	few := []stix.Violation{{Path: "a", Rule: "r", Section: "3.1", Message: "One."}, {Path: "", Rule: "r", Section: "", Message: "Two."}}
+	few := []stix.Violation{{Path: "a", Rule: "r", Section: "3.1", Message: "One."}, {Path: "", Rule: "r", Section: "", Message: "Two."},
+		{Rule: "too-deep", Section: stix.SectionReading, Message: "Three."}}
 	if diff := cmp.Diff(few, Recordable(few)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if got, want := StoredMessage(few), StoredAlthough+"a: One. (STIX §3.1) | Two."; got != want {
+	if got, want := StoredMessage(few), StoredAlthough+"a: One. (STIX §3.1) | Two. | Three."; got != want {
 		t.Errorf("message %q, want %q", got, want)
 	}
 	for name, one := range map[string]stix.Violation{

@@ -22,6 +22,7 @@
 // # Where the standard leaves a choice
 //
 //   - §9.2: numbers have no exponent, no plus sign and no zeros in front; hex digits are lower case; base64 is padded.
+//   - §9.5.1: WITHIN around a single observation asks nothing of its time; the normal form keeps it all the same.
 //   - §9.6.1: IN has at least one constant; integers and floats may be mixed, as may hex and binary.
 //   - §9.6.1: NOT with [*] asks for an item that does not satisfy the operator.
 //   - §9.6.1: NOT EXISTS is true of an object of the type that lacks the property; it is the only comparison that holds
