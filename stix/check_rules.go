@@ -168,7 +168,7 @@ func (c *checker) checkPatternVersion(n int, version []byte) bool {
 		}
 		return false
 	default:
-		c.warn(n, "pattern-version", "4.7.1", "%s is not a version of the STIX patterning language; the pattern was checked as one of 2.1.",
+		c.warn(n, "pattern-version", "4.7.1", "%s is not a version of the STIX patterning language; the pattern is taken for one of 2.1.",
 			quoteShort(version))
 	}
 	return true
