@@ -70,6 +70,7 @@ var moduleRules = map[string][]string{
 	"github.com/spf13/cobra":              {"cmd"},
 	"github.com/spf13/pflag":              {"config", "cmd"},
 	"github.com/spf13/viper":              {"config"},
+	"golang.org/x/crypto":                 {"store"},
 	"golang.org/x/sync":                   {"cmd"},
 	"golang.org/x/term":                   {"cmd"},
 	"golang.org/x/text":                   {"stix/pattern"},

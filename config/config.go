@@ -33,8 +33,10 @@ type Config struct {
 	// that other machines reach. Make sure that only the proxy reaches it: passwords pass there unencrypted.
 	BehindProxy bool `yaml:"behind_proxy" default:"false"`
 
-	// TrustedProxies lists the networks of the proxies whose X-Forwarded-For is believed, such as 10.0.0.0/24. From
-	// anybody else the header is ignored. Needs behind_proxy.
+	// TrustedProxies lists the networks of the proxies whose X-Forwarded-For is believed, such as 10.0.0.0/24: the client is
+	// the last address in it that is not one of them. From anybody else the header is ignored, and the header Forwarded is
+	// from everybody, since proxies pass on what a client wrote there. Needs behind_proxy. Without it all clients have the
+	// proxy's address, in the log and for limits.failure_rate.
 	TrustedProxies []netip.Prefix `yaml:"trusted_proxies" default:"[]"`
 
 	// Title is the name of this server in TAXII discovery, read by people.
@@ -52,7 +54,9 @@ type Config struct {
 	// Database is where the node keeps everything.
 	Database Database `yaml:"database"`
 
-	// TLS lets the node serve HTTPS by itself, without a proxy. It then needs an entity.
+	// TLS lets the node serve HTTPS by itself, without a proxy: TLS 1.2 and 1.3, HTTP/1.1 and HTTP/2. It then needs an
+	// entity. Files that are replaced are taken up without a restart, within a second; while the new ones do not fit
+	// together the old ones stay in force, and the log says why.
 	TLS TLS `yaml:"tls"`
 
 	// Limits bound what one request may cost. The defaults suit a server that faces the internet.
@@ -94,13 +98,17 @@ type Database struct {
 	URL SecretURL `yaml:"url" default:""`
 }
 
-// TLS is the certificate that the node serves HTTPS with.
+// TLS is the certificate that the node serves HTTPS with. A file that is replaced is taken up without a restart.
 type TLS struct {
 	// CertFile is a PEM file with the certificate of the node, followed by its intermediate certificates.
 	CertFile string `yaml:"cert_file" default:""`
 
 	// KeyFile is a PEM file with the certificate's private key, readable by the node's user only.
 	KeyFile string `yaml:"key_file" default:""`
+
+	// ClientCAFile is a PEM file with the authorities whose client certificates may log in, each for the account that it is
+	// bound to (skjold client set NAME --certificate). Empty: clients are not asked for a certificate.
+	ClientCAFile string `yaml:"client_ca_file" default:""`
 }
 
 // Limits bound what one request may cost.
@@ -112,6 +120,10 @@ type Limits struct {
 	// ObjectSize is the largest single STIX object that is accepted, 1KiB up to max_content_length.
 	ObjectSize ByteSize `yaml:"object_size" default:"8MiB"`
 
+	// MaxObjects is the most objects in one body, 1000 (which skjold publish sends at a time) to 1000000. A request with
+	// more is refused as a whole.
+	MaxObjects int `yaml:"max_objects" default:"50000"`
+
 	// ObjectDepth is how deep lists and objects may be nested within each other in a STIX object, 8 to 1000.
 	ObjectDepth int `yaml:"object_depth" default:"64"`
 
@@ -121,8 +133,28 @@ type Limits struct {
 	// PageMax is the most objects on a page, whatever the client asks for, 1 to 100000.
 	PageMax int `yaml:"page_max" default:"10000"`
 
+	// RequestRate is how many requests one account or peer may make in a minute, up to 1000000; 0 for any number. Beyond it
+	// the answer is 429, with the seconds to wait in Retry-After. What was not used in one minute may be in the next. The
+	// default, 200 a second, is far above a poll every 30 s (2 a minute), a connector that posts object by object, and a
+	// first synchronisation at full speed (10 million objects are 10000 pages). Administrators have no such limit; 'skjold
+	// client set NAME --rate' gives an account its own. Each serve process counts for itself.
+	RequestRate int `yaml:"request_rate" default:"12000"`
+
+	// ByteRate is how much one account or peer may send and be sent in a minute, at least 1MiB; 0B for any amount. It counts
+	// bodies as they are on the wire, compressed. The default is more than a line of 1 Gbit/s carries. Otherwise as
+	// request_rate; an account's own is --byte-rate.
+	ByteRate ByteSize `yaml:"byte_rate" default:"8GiB"`
+
+	// FailureRate is how many requests with wrong credentials one address may make in a minute before it is answered 429
+	// instead of 401, up to 100000, and ten times as many without any; 0 for any number. Who has valid credentials is
+	// served all the same. Addresses of IPv6 count by their /64.
+	FailureRate int `yaml:"failure_rate" default:"600"`
+
 	// HeaderSize is the most that the headers of a request may take, 4KiB to 1MiB.
 	HeaderSize ByteSize `yaml:"header_size" default:"64KiB"`
+
+	// HeaderTimeout is how long a client may take to send the headers of a request, 1s to 5m.
+	HeaderTimeout time.Duration `yaml:"header_timeout" default:"10s"`
 
 	// BodyTimeout is how long a client may take to send a body, 1s to 1h.
 	BodyTimeout time.Duration `yaml:"body_timeout" default:"60s"`
@@ -132,6 +164,21 @@ type Limits struct {
 
 	// IdleTimeout is how long a connection without requests stays open, 1s to 1h.
 	IdleTimeout time.Duration `yaml:"idle_timeout" default:"120s"`
+
+	// SendTimeout is how long a client may take for the next 256KiB of a response before it is cut off, 1s to 1h.
+	SendTimeout time.Duration `yaml:"send_timeout" default:"10s"`
+
+	// MinSendRate is how much of a larger response a client has to take in a second, on average, not to be cut off, 1KiB to
+	// 1GiB.
+	MinSendRate ByteSize `yaml:"min_send_rate" default:"128KiB"`
+
+	// MaxReceiving is how much memory all bodies that are being received may take, at least four times max_content_length;
+	// beyond it the answer is 503. 0B: 16 times max_content_length, and at least 512MiB.
+	MaxReceiving ByteSize `yaml:"max_receiving" default:"0B"`
+
+	// MaxSending is how much memory all larger responses that are being sent may take, 64MiB to 1024GiB; beyond it pages
+	// are smaller, then the answer is 503.
+	MaxSending ByteSize `yaml:"max_sending" default:"256MiB"`
 
 	// FutureSkew is how far in the future the timestamps of a STIX object may be before it is refused, 0s to 720h.
 	FutureSkew time.Duration `yaml:"future_skew" default:"24h"`

@@ -98,6 +98,8 @@ func (v *validation) transport() {
 	hasCert, hasKey := c.TLS.CertFile != "", c.TLS.KeyFile != ""
 	v.check("tls.key_file", !hasCert || hasKey, "want the private key of tls.cert_file")
 	v.check("tls.cert_file", hasCert || !hasKey, "want the certificate of tls.key_file")
+	v.check("tls.client_ca_file", hasCert || c.TLS.ClientCAFile == "", "it has no effect without tls.cert_file: a proxy that "+
+		"ends TLS can't pass a client's certificate on")
 	v.check("entity", !hasCert || c.origin["entity"] != derived,
 		"want the https URL that the certificate of tls.cert_file is for")
 	if isAddress(c.Listen) && !hasCert && !c.BehindProxy {
@@ -120,7 +122,20 @@ func (v *validation) ranges() {
 	l, f := v.config.Limits, v.config.Federation
 	between(v, "limits.max_content_length", l.MaxContentLength, KiB, GiB)
 	between(v, "limits.object_size", l.ObjectSize, KiB, max(KiB, l.MaxContentLength))
+	between(v, "limits.max_objects", l.MaxObjects, 1000, 1_000_000)
 	between(v, "limits.object_depth", l.ObjectDepth, 8, 1000)
+	between(v, "limits.request_rate", l.RequestRate, 0, 1_000_000)
+	if l.ByteRate != 0 {
+		between(v, "limits.byte_rate", l.ByteRate, MiB, 1024*GiB)
+	}
+	between(v, "limits.failure_rate", l.FailureRate, 0, 100_000)
+	between(v, "limits.header_timeout", l.HeaderTimeout, time.Second, 5*time.Minute)
+	between(v, "limits.send_timeout", l.SendTimeout, time.Second, time.Hour)
+	between(v, "limits.min_send_rate", l.MinSendRate, KiB, GiB)
+	if l.MaxReceiving != 0 {
+		between(v, "limits.max_receiving", l.MaxReceiving, 4*l.MaxContentLength, 1024*GiB)
+	}
+	between(v, "limits.max_sending", l.MaxSending, 64*MiB, 1024*GiB)
 	between(v, "limits.page_max", l.PageMax, 1, 100_000)
 	between(v, "limits.page_default", l.PageDefault, 1, max(1, l.PageMax))
 	between(v, "limits.header_size", l.HeaderSize, 4*KiB, MiB)

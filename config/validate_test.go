@@ -58,14 +58,15 @@ func TestValidate(t *testing.T) {
 		{"plain http on a name", "listen", func(c *Config) { c.Listen = "a.example:80" }},
 		{"behind a proxy", "", func(c *Config) { c.Listen, c.BehindProxy = ":8080", true }},
 		{"with TLS", "", func(c *Config) {
-			c.Listen, c.TLS = ":443", TLS{"c.pem", "k.pem"}
+			c.Listen, c.TLS = ":443", TLS{CertFile: "c.pem", KeyFile: "k.pem"}
 			c.Entity, c.origin["entity"] = "https://a.example", "file"
 		}},
-		{"TLS without a name", "entity", func(c *Config) { c.TLS = TLS{"c.pem", "k.pem"} }},
+		{"TLS without a name", "entity", func(c *Config) { c.TLS = TLS{CertFile: "c.pem", KeyFile: "k.pem"} }},
 		{"certificate without key", "tls.key_file", func(c *Config) {
 			c.TLS = TLS{CertFile: "c.pem"}
 			c.Entity, c.origin["entity"] = "https://a.example", "file"
 		}},
+		{"client certificates without TLS", "tls.client_ca_file", func(c *Config) { c.TLS = TLS{ClientCAFile: "ca.pem"} }},
 		{"key without certificate", "tls.cert_file", func(c *Config) { c.TLS = TLS{KeyFile: "k.pem"} }},
 
 		{"proxies", "", func(c *Config) {
@@ -102,6 +103,17 @@ func TestValidate(t *testing.T) {
 		{"no submission at once", "submissions.sync_objects", func(c *Config) { c.Submissions.SyncObjects = 0 }},
 		{"body too large", "limits.max_content_length", func(c *Config) { c.Limits.MaxContentLength = GiB + 1 }},
 		{"object larger than the body", "limits.object_size", func(c *Config) { c.Limits.ObjectSize = c.Limits.MaxContentLength + 1 }},
+		{"few objects", "limits.max_objects", func(c *Config) { c.Limits.MaxObjects = 999 }},
+		{"no rates", "", func(c *Config) { c.Limits.RequestRate, c.Limits.ByteRate, c.Limits.FailureRate = 0, 0, 0 }},
+		{"negative rate", "limits.request_rate", func(c *Config) { c.Limits.RequestRate = -1 }},
+		{"hardly a byte", "limits.byte_rate", func(c *Config) { c.Limits.ByteRate = MiB - 1 }},
+		{"endless failures", "limits.failure_rate", func(c *Config) { c.Limits.FailureRate = 100_001 }},
+		{"no time for headers", "limits.header_timeout", func(c *Config) { c.Limits.HeaderTimeout = 0 }},
+		{"no time to receive", "limits.send_timeout", func(c *Config) { c.Limits.SendTimeout = 0 }},
+		{"modem", "limits.min_send_rate", func(c *Config) { c.Limits.MinSendRate = KiB - 1 }},
+		{"room for the largest body", "", func(c *Config) { c.Limits.MaxReceiving = 4 * c.Limits.MaxContentLength }},
+		{"no room for the largest body", "limits.max_receiving", func(c *Config) { c.Limits.MaxReceiving = 4*c.Limits.MaxContentLength - 1 }},
+		{"no room for a page", "limits.max_sending", func(c *Config) { c.Limits.MaxSending = MiB }},
 		{"object too flat", "limits.object_depth", func(c *Config) { c.Limits.ObjectDepth = 7 }},
 		{"object too deep", "limits.object_depth", func(c *Config) { c.Limits.ObjectDepth = 1001 }},
 		{"default page larger than the largest", "limits.page_default", func(c *Config) { c.Limits.PageDefault = c.Limits.PageMax + 1 }},

@@ -4,8 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"math"
 	"regexp"
@@ -18,6 +18,9 @@ import (
 // keyPrefix lets scanners for leaked secrets recognise a key.
 const keyPrefix = "skj_"
 
+// keyLength is the length of a key, prefix included.
+const keyLength = len(keyPrefix) + 43
+
 // neverExpires is the expiry of a key that has not been rotated out.
 const neverExpires = math.MaxInt64
 
@@ -27,14 +30,22 @@ var clientNamePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 type Client struct {
 	Name     string // 1 to 64 letters, digits, ., _ and -, beginning with a letter or digit
 	Admin    bool   // reads and writes every collection
-	Disabled bool   // its keys are refused
+	Disabled bool   // it is refused, whatever it logs in with
+	// Expires is when the account ends: from then on it is refused as if it were disabled. Zero: never.
+	Expires time.Time
 	// EmptyList: empty answers carry "objects": [] for this client.
 	EmptyList bool
 	// Identity is the created_by_ref that what it publishes must have (taxii.Submission.Identity); "" for any.
 	Identity stix.Identifier
 	// Rights by collection id.
-	Rights  map[string]taxii.Rights
-	Created time.Time
+	Rights map[string]taxii.Rights
+	// Rates are the account's own bounds.
+	Rates taxii.Rates
+	// Certificates are those that it may log in with, in order.
+	Certificates []Fingerprint
+	// HasPassword is told, not taken: see AddClientWithPassword and SetPassword.
+	HasPassword bool
+	Created     time.Time
 	Seen
 }
 
@@ -65,34 +76,37 @@ func newKey() (key string, hash []byte) {
 }
 
 // AddClient adds a client with its rights and flags and returns its key, which is stored as a hash and can't be shown
-// again. The errors are ErrInvalid, ErrExists and taxii.ErrNotFound (a collection in Rights).
+// again. The errors are ErrInvalid, ErrExists (the name or a certificate is taken) and taxii.ErrNotFound (a collection in
+// Rights).
 func (s *Store) AddClient(ctx context.Context, client Client) (string, error) {
-	if err := checkClientName(client.Name); err != nil {
-		return "", err
-	}
-	if err := checkClientIdentity(client.Identity); err != nil {
-		return "", err
-	}
 	key, hash := newKey()
-	err := s.write(ctx, func(c conn) error {
+	err := s.addClient(ctx, client, "", func(c conn, account int64, now time.Time) error { return addKey(c, account, hash, now) })
+	if err != nil {
+		return "", err
+	}
+	return key, nil
+}
+
+// addClient adds a client, which credential may give something to log in with.
+func (s *Store) addClient(ctx context.Context, client Client, passwordHash string, credential func(c conn, account int64, now time.Time) error) error {
+	if err := errors.Join(checkClientName(client.Name), checkClientIdentity(client.Identity)); err != nil {
+		return err
+	}
+	return s.write(ctx, func(c conn) error {
 		now := s.now()
 		n, err := addAccount(c, taxii.ClientAccount, client.Name, now)
 		if err != nil {
 			return err
 		}
-		if _, err := c.Exec(`INSERT INTO client (account, admin, empty_list, disabled, identity) VALUES ($1, $2, $3, $4, $5)`,
-			n, client.Admin, client.EmptyList, client.Disabled, string(client.Identity)); err != nil {
+		if _, err := c.Exec(`INSERT INTO client (account, admin, empty_list, disabled, password) VALUES ($1, 0, 0, 0, $2)`,
+			n, passwordHash); err != nil {
 			return err
 		}
-		if err := setRights(c, n, client.Rights); err != nil {
+		if err := setClient(c, n, client); err != nil {
 			return err
 		}
-		return addKey(c, n, hash, now)
+		return credential(c, n, now)
 	})
-	if err != nil {
-		return "", err
-	}
-	return key, nil
 }
 
 func addKey(c conn, account int64, hash []byte, now time.Time) error {
@@ -143,8 +157,9 @@ func (s *Store) RemoveClient(ctx context.Context, name string) error {
 	})
 }
 
-// SetClient replaces a client's flags, identity and rights. The errors are ErrInvalid, and taxii.ErrNotFound if there is no
-// such client or collection.
+// SetClient replaces a client's flags, identity, end, bounds, certificates and rights; its keys and its password stay. The
+// errors are ErrInvalid, taxii.ErrNotFound if there is no such client or collection, and ErrExists if another client has one
+// of the certificates.
 func (s *Store) SetClient(ctx context.Context, client Client) error {
 	if err := checkClientIdentity(client.Identity); err != nil {
 		return err
@@ -154,12 +169,20 @@ func (s *Store) SetClient(ctx context.Context, client Client) error {
 		if err != nil {
 			return err
 		}
-		if _, err := c.Exec(`UPDATE client SET admin = $2, empty_list = $3, disabled = $4, identity = $5 WHERE account = $1`,
-			n, client.Admin, client.EmptyList, client.Disabled, string(client.Identity)); err != nil {
-			return err
-		}
-		return setRights(c, n, client.Rights)
+		return setClient(c, n, client)
 	})
+}
+
+func setClient(c conn, account int64, client Client) error {
+	if _, err := c.Exec(`UPDATE client SET admin = $2, empty_list = $3, disabled = $4, expires = $5, request_rate = $6, byte_rate = $7, identity = $8
+		WHERE account = $1`, account, client.Admin, client.EmptyList, client.Disabled, micros(client.Expires), client.Rates.Requests,
+		client.Rates.Octets, string(client.Identity)); err != nil {
+		return err
+	}
+	if err := setCertificates(c, account, client.Certificates); err != nil {
+		return err
+	}
+	return setRights(c, account, client.Rights)
 }
 
 // Clients returns all clients in order of name.
@@ -184,62 +207,31 @@ func (s *Store) Clients(ctx context.Context) ([]Client, error) {
 }
 
 func readFlags(c conn, account int64, client *Client) error {
-	found, err := one(c, `SELECT admin, empty_list, disabled, identity FROM client WHERE account = $1`, []any{account}, func(r row) error {
-		client.Admin, client.EmptyList, client.Disabled = r.Int(0) != 0, r.Int(1) != 0, r.Int(2) != 0
-		client.Identity = stix.Identifier(r.Text(3))
+	found, err := one(c, `SELECT `+clientFlags+`, CASE WHEN f.password <> '' THEN 1 ELSE 0 END FROM client f WHERE f.account = $1`, []any{account}, func(r row) error {
+		client.scanFlags(r, 0)
+		client.HasPassword = r.Int(numClientFlags) != 0
 		return nil
 	})
 	if err == nil && !found {
 		err = fmt.Errorf("client %q has no flags in the database", client.Name)
 	}
+	if err != nil {
+		return err
+	}
+	client.Certificates, err = certificatesOf(c, account)
 	return err
 }
 
-// Account returns the principal of a client's key, with its rights as they are now. An empty name finds the client by
-// the key alone. The error is taxii.ErrUnauthenticated for a wrong name, a wrong, expired or removed key and a disabled
-// client; what it was is in the text, for the log only.
-func (s *Store) Account(ctx context.Context, name, key string) (*taxii.Principal, error) {
-	var p *taxii.Principal
-	err := s.read(ctx, func(c conn) (err error) {
-		p, err = s.principal(c, name, key)
-		return err
-	})
-	return p, err
-}
+// clientFlags are what a client's row says of an account, for scanFlags.
+const (
+	clientFlags    = `f.admin, f.empty_list, f.disabled, f.expires, f.request_rate, f.byte_rate, f.identity`
+	numClientFlags = 7
+)
 
-// keyHolder finds the account that a key belongs to.
-const keyHolder = `SELECT a.number, a.name, k.hash, k.expires, f.admin, f.empty_list, f.disabled, f.identity
-	FROM client_key k JOIN account a ON a.number = k.account JOIN client f ON f.account = k.account WHERE k.hash = $1`
-
-func (s *Store) principal(c conn, name, key string) (*taxii.Principal, error) {
-	sum := sha256.Sum256([]byte(key))
-	var holder account
-	var hash []byte
-	var expires int64
-	client := Client{}
-	// Looking up by hash tells a timing attacker nothing about keys: it would have to choose hashes, not keys.
-	found, err := one(c, keyHolder, []any{sum[:]}, func(r row) error {
-		holder, hash, expires = account{number: r.Int(0), name: r.Text(1)}, r.Bytes(2), r.Int(3)
-		client = Client{Admin: r.Int(4) != 0, EmptyList: r.Int(5) != 0, Disabled: r.Int(6) != 0, Identity: stix.Identifier(r.Text(7))}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	refuse := func(reason string) error { return fmt.Errorf("%w: %s", taxii.ErrUnauthenticated, reason) }
-	named := name == "" || subtle.ConstantTimeCompare([]byte(name), []byte(holder.name)) == 1
-	if !found || subtle.ConstantTimeCompare(hash, sum[:]) != 1 || !named {
-		return nil, refuse("no client has this name and key")
-	}
-	if expires <= s.now().UnixMicro() {
-		return nil, refuse(fmt.Sprintf("the key of client %q has expired", holder.name))
-	}
-	if client.Disabled {
-		return nil, refuse(fmt.Sprintf("client %q is disabled", holder.name))
-	}
-	if err := holder.readRights(c); err != nil {
-		return nil, err
-	}
-	return &taxii.Principal{Kind: taxii.ClientAccount, Name: holder.name, Admin: client.Admin, EmptyList: client.EmptyList,
-		Identity: client.Identity, Rights: holder.rights}, nil
+// scanFlags reads clientFlags, the first of which is the given column.
+func (client *Client) scanFlags(r row, column int) {
+	client.Admin, client.EmptyList, client.Disabled = r.Int(column) != 0, r.Int(column+1) != 0, r.Int(column+2) != 0
+	client.Expires = timeOf(r.Int(column + 3))
+	client.Rates = taxii.Rates{Requests: r.Int(column + 4), Octets: r.Int(column + 5)}
+	client.Identity = stix.Identifier(r.Text(column + 6))
 }

@@ -48,9 +48,10 @@ type Store struct {
 	alone       bool          // no other process does
 	pending     chan struct{} // wakes the goroutine that decides them
 
-	sets     markingSets
-	observed observations
-	watchers []func(collection string) // see Watch
+	sets      markingSets
+	observed  observations
+	passwords *passwordChecks
+	watchers  []func(collection string) // see Watch
 }
 
 var (
@@ -81,6 +82,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, err
 	}
 	s.commits = newCommitter(s.engine, m)
+	s.passwords = newPasswordChecks(s.now)
 	return s, nil
 }
 

@@ -74,7 +74,16 @@ func openBody(r *http.Request, limit int64, hashed bool) (*requestBody, error) {
 		return nil, refuse(http.StatusUnsupportedMediaType, "Content coding not supported",
 			"Content-Encoding %s is not understood; send the body plain or as gzip.", quote(coding))
 	}
+	exchangeOf(r).body = b
 	return b, nil
+}
+
+// received is how many octets of the body came; 0 where none was wanted.
+func (b *requestBody) received() int64 {
+	if b == nil {
+		return 0
+	}
+	return b.wire.limit - b.wire.left
 }
 
 // gunzip opens the stream at the first Read, so that nothing is read before a handler wants it.

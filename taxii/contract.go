@@ -70,7 +70,8 @@ const (
 	PeerNode      PrincipalKind = "peer"   // a node of the federation
 )
 
-// Principal is who calls, with the rights per collection as they are at this request.
+// Principal is who calls, with the rights per collection as they are at this request. Nobody changes it once the
+// Authenticator has returned it: requests share it.
 type Principal struct {
 	Kind  PrincipalKind
 	Name  string // the client's name, or the peer's entity id
@@ -79,6 +80,8 @@ type Principal struct {
 	Rights map[string]Rights
 	// MaxTLP bounds what a peer may be served, by collection id; nothing is served to a peer without an entry.
 	MaxTLP map[string]stix.TLP
+	// Rates are bounds of the caller's own on how much it may ask for; the zero Rates leave it to the server.
+	Rates Rates
 	// EmptyList: empty answers carry "objects": [] for this client, whose TAXII library needs it.
 	EmptyList bool
 	// Identity, where it is not empty, is the created_by_ref that what the caller publishes must have (Submission.Identity).

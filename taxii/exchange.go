@@ -41,6 +41,7 @@ type exchange struct {
 	unsent       error  // why the client did not take the response
 	status       int
 	bytes        int64
+	body         *requestBody // of the request, where it was opened
 }
 
 type exchangeKey struct{}
@@ -123,7 +124,7 @@ func (s *Server) authenticate(r *http.Request) error {
 		return fmt.Errorf("the authenticator returned no principal: %w", ErrUnauthenticated)
 	}
 	exchangeOf(r).principal = p
-	return nil
+	return s.limiter.admit(p)
 }
 
 func methodNotAllowed(methods map[string]*route) *problem {
@@ -229,6 +230,7 @@ func (s *Server) finish(x *exchange, r *http.Request) {
 	kind, name := "none", ""
 	if x.principal != nil {
 		kind, name = kindLabel(x.principal.Kind), x.principal.Name
+		s.limiter.charge(x.principal, x.bytes+x.body.received())
 	}
 	level, failure, told := slog.LevelInfo, "", x.problem.safeText()
 	if x.unsent != nil {

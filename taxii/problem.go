@@ -15,6 +15,7 @@ type problem struct {
 	title       string
 	description string
 	allow       string // the Allow header of a 405
+	retryAfter  string // the Retry-After header, where it is not that of every 503
 	err         error
 }
 
@@ -64,9 +65,12 @@ func tooLarge(limit int64) *problem {
 // problemOf returns the answer to an error: the problem in it, or that of the contract's error it wraps, or a 500.
 func problemOf(err error) *problem {
 	var p *problem
+	var limit *LimitError
 	switch {
 	case errors.As(err, &p):
 		return p
+	case errors.As(err, &limit):
+		return limit.problem().because(err)
 	case errors.Is(err, ErrNotFound):
 		return notFound().because(err)
 	case errors.Is(err, ErrUnauthenticated):

@@ -175,6 +175,9 @@ func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, p *problem
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		h.Set("Retry-After", "5")
 	}
+	if p.retryAfter != "" {
+		h.Set("Retry-After", p.retryAfter)
+	}
 	if x.page {
 		if err := s.problemPage(w, r, p); err != nil {
 			s.opt.Logger.ErrorContext(r.Context(), "writing an error page", "request_id", x.id, "error", err)

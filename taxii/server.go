@@ -54,6 +54,9 @@ type Options struct {
 	// CheckObject validates one object of a submission; strict stix.Check.
 	CheckObject func(raw []byte) (*stix.Object, stix.Report)
 
+	// Rates bound each account and peer whose own Principal.Rates say nothing; none. Administrators have none here.
+	Rates Rates
+
 	// ClientIP tells the client's address for the log; the host of RemoteAddr.
 	ClientIP   func(r *http.Request) string
 	Logger     *slog.Logger          // slog.Default()
@@ -108,7 +111,8 @@ func remoteHost(r *http.Request) string {
 	return host
 }
 
-// Server answers the eleven operations of TAXII 2.1. It holds no state between requests.
+// Server answers the eleven operations of TAXII 2.1. Between requests it holds nothing but what callers have used of
+// their rates.
 type Server struct {
 	opt      Options
 	intake   *Intake
@@ -119,6 +123,7 @@ type Server struct {
 	buffered pool                         // memory of the submissions
 	sending  pool                         // memory of the larger responses
 	statuses chan struct{}                // a place for each status that is being read
+	limiter  *rateLimiter
 }
 
 // NewServer returns a server. It panics if the store, the authenticator or the visibility is missing, because a server
@@ -139,6 +144,7 @@ func NewServer(o Options) *Server {
 		buffered: pool{holds: "submissions", most: o.MaxBuffered},
 		sending:  pool{holds: "responses that are being sent", most: o.MaxSending},
 		statuses: make(chan struct{}, maxStatuses),
+		limiter:  newRateLimiter(o.Rates, o.Now),
 	}
 	s.pages = s.humanPages()
 	for _, rt := range s.routes() {

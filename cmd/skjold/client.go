@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/skjold-exchange/skjold/config"
 	"github.com/skjold-exchange/skjold/stix"
 	"github.com/skjold-exchange/skjold/store"
 	"github.com/skjold-exchange/skjold/taxii"
@@ -22,6 +23,12 @@ type clientJSON struct {
 	Password      string                  `json:"password,omitempty"`
 	Admin         bool                    `json:"admin"`
 	Disabled      bool                    `json:"disabled,omitempty"`
+	Expires       string                  `json:"expires,omitempty"`
+	Expired       bool                    `json:"expired,omitempty"`
+	HasPassword   bool                    `json:"has_password,omitempty"`
+	Certificates  []string                `json:"certificates,omitempty"`
+	Rate          string                  `json:"rate,omitempty"`      // requests a minute, or none; left out for the node's own
+	ByteRate      string                  `json:"byte_rate,omitempty"` // bytes a minute, or none
 	Rights        map[string]taxii.Rights `json:"rights"`
 	Identity      string                  `json:"identity,omitempty"`
 	Compat        []string                `json:"compat,omitempty"`
@@ -38,12 +45,18 @@ const compatEmptyList = "empty-list"
 
 func clientToJSON(c store.Client) clientJSON {
 	j := clientJSON{
-		User: c.Name, Admin: c.Admin, Disabled: c.Disabled, Rights: c.Rights, Identity: string(c.Identity), Created: jsonTime(c.Created),
+		User: c.Name, Admin: c.Admin, Disabled: c.Disabled, Expires: jsonTime(c.Expires), Expired: c.Ended(time.Now()),
+		HasPassword: c.HasPassword, Rights: c.Rights, Identity: string(c.Identity), Created: jsonTime(c.Created),
+		Rate:     rateInWords(c.Rates.Requests, func(n int64) string { return strconv.FormatInt(n, 10) }),
+		ByteRate: rateInWords(c.Rates.Octets, func(n int64) string { return config.ByteSize(n).String() }),
 		LastSeen: jsonTime(c.LastSeen), LastPull: jsonTime(c.LastPull), ObjectsServed: c.ObjectsServed,
 		UserAgent: c.UserAgent, LastError: c.LastError,
 	}
 	if j.Rights == nil {
 		j.Rights = map[string]taxii.Rights{}
+	}
+	for _, f := range c.Certificates {
+		j.Certificates = append(j.Certificates, f.String())
 	}
 	if c.EmptyList {
 		j.Compat = []string{compatEmptyList}
@@ -61,16 +74,24 @@ func (a *app) clientAddCommand() *cobra.Command {
 	var read, write, compat []string
 	var admin bool
 	var identity string
+	var account accountFlags
 	cmd := &cobra.Command{
 		Use:   "add NAME",
 		Short: "Add an account and show its key once",
 		Long: `Add an account for a SOC tool or an analyst and show its key, once: the node keeps only a hash of it. The account
 sees only the collections that it may read or write; others do not exist for it. With --identity it publishes as that
-identity only: objects whose created_by_ref is another are refused (STIX 2.1 §3.6).`,
+identity only: objects whose created_by_ref is another are refused (STIX 2.1 §3.6).
+
+Keys are the rule: nobody guesses them, and a new one is a 'client rotate' away. For what can't keep a key there are a
+password of your choice (--set-password), stored as an Argon2id hash, and a client certificate (--certificate), where the
+node serves HTTPS by itself and tls.client_ca_file is set. An account with a password has no key until it is rotated.`,
 		Example: `  skjold client add sentinel --read indicators
   skjold client add analyst --read indicators --write indicators
   skjold client add analyst --write indicators --identity identity--f431f809-377b-45e0-aa1c-6a4751cae5ff
-  skjold client add elastic --read indicators --compat empty-list --json`,
+  skjold client add elastic --read indicators --compat empty-list --json
+  skjold client add consultant --read indicators --expires 90d
+  skjold client add portal --read indicators --set-password --password-file portal.password
+  skjold client add sensor --read indicators --certificate sensor.pem`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c := store.Client{Name: args[0], Admin: admin, Identity: stix.Identifier(identity), Rights: map[string]taxii.Rights{}}
@@ -80,9 +101,26 @@ identity only: objects whose created_by_ref is another are refused (STIX 2.1 §3
 				}
 				c.EmptyList = true
 			}
+			if err := account.apply(&c, time.Now()); err != nil {
+				return err
+			}
+			var password string
+			if account.wantsPassword() {
+				var err error
+				if password, err = a.newPassword(&account); err != nil {
+					return err
+				}
+			}
 			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
 				if err := grant(ctx, st, c.Rights, read, write); err != nil {
 					return err
+				}
+				if password != "" {
+					c.HasPassword = true
+					if err := st.AddClientWithPassword(ctx, c, password); err != nil {
+						return err
+					}
+					return a.showAdded(c)
 				}
 				key, err := st.AddClient(ctx, c)
 				if err != nil {
@@ -97,6 +135,7 @@ identity only: objects whose created_by_ref is another are refused (STIX 2.1 §3
 	cmd.Flags().BoolVar(&admin, "admin", false, "reads and writes every collection, sees /metrics")
 	cmd.Flags().StringVar(&identity, "identity", "", "id of the STIX identity that must be the created_by_ref of what it publishes")
 	cmd.Flags().StringSliceVar(&compat, "compat", nil, `what its TAXII library needs: "empty-list" puts "objects": [] into empty answers`)
+	account.register(cmd)
 	return cmd
 }
 
@@ -131,10 +170,24 @@ func (a *app) showKey(c store.Client, key string) error {
 	}
 	fmt.Fprintf(a.out, "  user      %s\n  password  %s\n", c.Name, key)
 	fmt.Fprintln(a.out, "The password is shown this once; the node keeps only a hash of it.")
-	if !c.Admin && len(c.Rights) == 0 {
-		fmt.Fprintln(a.out, "This account may see nothing yet: skjold client set NAME --read COLLECTION")
-	}
+	a.hintRights(c)
 	return nil
+}
+
+// showAdded tells of an account whose password the operator chose.
+func (a *app) showAdded(c store.Client) error {
+	if a.json {
+		return printJSON(a.out, clientToJSON(c))
+	}
+	fmt.Fprintf(a.out, "  user      %s\n  password  as you gave it; the node keeps only a hash of it\n", c.Name)
+	a.hintRights(c)
+	return nil
+}
+
+func (a *app) hintRights(c store.Client) {
+	if !c.Admin && len(c.Rights) == 0 {
+		fmt.Fprintf(a.out, "This account may see nothing yet: skjold client set %s --read COLLECTION\n", c.Name)
+	}
 }
 
 func (a *app) clientListCommand() *cobra.Command {
@@ -160,10 +213,10 @@ these has waited (BEHIND), and the error of their last request. 'skjold client s
 				if err != nil {
 					return err
 				}
-				t := table{head: []string{"USER", "READS", "WRITES", "LAST PULL", "BEHIND", "OBJECTS", "USER AGENT", "LAST ERROR", "PUBLISHES AS"}}
+				t := table{head: []string{"USER", "READS", "WRITES", "STATE", "LAST PULL", "BEHIND", "OBJECTS", "USER AGENT", "LAST ERROR", "PUBLISHES AS"}}
 				now := time.Now()
 				for i, c := range clients {
-					t.row(c.Name, rightsInWords(c, names, canRead), rightsInWords(c, names, canWrite), ago(now, c.LastPull), list[i].behindInWords(),
+					t.row(c.Name, rightsInWords(c, names, canRead), rightsInWords(c, names, canWrite), stateInWords(c, now), ago(now, c.LastPull), list[i].behindInWords(),
 						strconv.FormatInt(c.ObjectsServed, 10), c.UserAgent, c.LastError, cmp.Or(string(c.Identity), "anybody"))
 				}
 				return t.print(a.out)
@@ -175,6 +228,19 @@ these has waited (BEHIND), and the error of their last request. 'skjold client s
 func canRead(r taxii.Rights) bool { return r.Read }
 
 func canWrite(r taxii.Rights) bool { return r.Write }
+
+// stateInWords tells whether an account is accepted, and until when.
+func stateInWords(c store.Client, now time.Time) string {
+	switch {
+	case c.Disabled:
+		return "disabled"
+	case c.Ended(now):
+		return "expired " + c.Expires.Format(time.DateOnly)
+	case !c.Expires.IsZero():
+		return "until " + c.Expires.Format(time.DateOnly)
+	}
+	return "active"
+}
 
 func rightsInWords(c store.Client, names map[string]string, has func(taxii.Rights) bool) string {
 	if c.Admin {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -35,8 +34,8 @@ type node struct {
 	identity   http.Handler         // the entity configuration; nil when federation is off
 	replicator *sync.Replicator     // nil when federation is off
 	ready      readiness
-	// certificate is what the node serves HTTPS with; nil for plain HTTP.
-	certificate *tls.Certificate
+	auth       taxii.Authenticator
+	tls        *tlsFiles // what the node serves HTTPS with; nil for plain HTTP
 }
 
 // openNode wires a node of an initialised data directory. onApplied, if set, is told of every page that was pulled.
@@ -47,6 +46,9 @@ func openNode(ctx context.Context, dir dataDir, cfg *config.Config, log *slog.Lo
 		return nil, err
 	}
 	var err error
+	if n.tls, err = loadTLS(cfg.TLS, log); err != nil {
+		return nil, err
+	}
 	n.store, err = store.Open(ctx, store.Options{Dir: string(dir), URL: string(cfg.Database.URL), Logger: log, Registerer: n.registry,
 		Submissions: submissionOptions(cfg)})
 	if err != nil {
@@ -63,12 +65,16 @@ func openNode(ctx context.Context, dir dataDir, cfg *config.Config, log *slog.Lo
 	if err != nil {
 		return nil, errors.Join(err, n.store.Close())
 	}
+	n.auth = n.newAuthenticator()
 	n.taxii = taxii.NewServer(taxii.Options{
 		Title: cfg.Title, Description: cfg.Description, Contact: cfg.Contact, PublicURL: cfg.PublicURL,
 		APIRoot: cfg.APIRoot.Name, APIRootTitle: cfg.APIRoot.Title, APIRootDescription: cfg.APIRoot.Description,
-		Store: n.store, Authenticator: n.authenticator(), Visibility: policy{},
-		MaxContentLength: int64(cfg.Limits.MaxContentLength), PageDefault: cfg.Limits.PageDefault, PageMax: cfg.Limits.PageMax,
-		SyncObjects: cfg.Submissions.SyncObjects, BodyTimeout: cfg.Limits.BodyTimeout, Timeout: cfg.Limits.RequestTimeout, Limits: objectLimits(cfg),
+		Store: n.store, Authenticator: n.auth, Visibility: policy{},
+		MaxContentLength: int64(cfg.Limits.MaxContentLength), MaxBuffered: int64(cfg.Limits.MaxReceiving), MaxSending: int64(cfg.Limits.MaxSending),
+		PageDefault: cfg.Limits.PageDefault, PageMax: cfg.Limits.PageMax,
+		SyncObjects: cfg.Submissions.SyncObjects, BodyTimeout: cfg.Limits.BodyTimeout, SendTimeout: cfg.Limits.SendTimeout, MinSendRate: int64(cfg.Limits.MinSendRate),
+		Timeout: cfg.Limits.RequestTimeout, Limits: objectLimits(cfg), MaxObjects: cfg.Limits.MaxObjects,
+		Rates:         taxii.Rates{Requests: int64(cfg.Limits.RequestRate), Octets: int64(cfg.Limits.ByteRate)},
 		MaxFutureSkew: cfg.Limits.FutureSkew, CheckObject: checkObject(cfg), Logger: log, Registerer: n.registry,
 	})
 	return n, nil

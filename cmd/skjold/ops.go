@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -18,6 +18,7 @@ import (
 
 	"github.com/skjold-exchange/skjold/config"
 	"github.com/skjold-exchange/skjold/federation"
+	"github.com/skjold-exchange/skjold/taxii"
 )
 
 // readiness is whether a proxy should send requests here.
@@ -81,12 +82,18 @@ func (n *node) readyz(w http.ResponseWriter, r *http.Request) {
 // metricsHandler serves the figures to everybody if the configuration says so, else to programs on this machine and to
 // administrators. What a proxy passes on comes from this machine too, perhaps for a stranger: it does not count.
 func (n *node) metricsHandler() http.Handler {
-	auth, next := n.authenticator(), promhttp.HandlerFor(n.registry, promhttp.HandlerOpts{Registry: n.registry})
+	next := promhttp.HandlerFor(n.registry, promhttp.HandlerOpts{Registry: n.registry})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		allowed := n.cfg.Metrics.Public || (!n.cfg.BehindProxy && !forwarded(r) && fromLoopback(r))
 		if !allowed {
-			p, err := auth.Authenticate(r)
+			p, err := n.auth.Authenticate(r)
 			allowed = err == nil && p.Admin
+			var limit *taxii.LimitError
+			if errors.As(err, &limit) {
+				w.Header().Set("Retry-After", limit.RetryAfter())
+				plain(w, http.StatusTooManyRequests, "too many requests without valid credentials; try again later")
+				return
+			}
 		}
 		if !allowed {
 			w.Header().Set("WWW-Authenticate", `Basic realm="skjold"`)
@@ -138,8 +145,6 @@ func clientAddress(trusted []netip.Prefix, next http.Handler) http.Handler {
 		next.ServeHTTP(w, r)
 	})
 }
-
-func tlsConfig() *tls.Config { return &tls.Config{MinVersion: tls.VersionTLS12} }
 
 // logHandler is JSON for programs and text for people, as configured.
 func logHandler(w any, cfg config.Log) slog.Handler {

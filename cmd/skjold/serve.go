@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -54,10 +52,6 @@ func (a *app) serve(cmd *cobra.Command) error {
 		return err
 	}
 	log := newLogger(a.err, cfg.Log)
-	certificate, err := loadCertificate(cfg.TLS)
-	if err != nil {
-		return err
-	}
 	unlock, err := dir.takeLock(cfg)
 	if err != nil {
 		return err
@@ -76,7 +70,6 @@ func (a *app) serve(cmd *cobra.Command) error {
 		log.Warn("the entity is an https URL, but this node neither has a certificate (tls) nor is told that a proxy is in front (behind_proxy)")
 	}
 	log.Info("starting", "version", versionText(), "data", string(dir), "config", cfg)
-	n.certificate = certificate
 	err = n.serve(ctx, ln)
 	return errors.Join(err, n.close())
 }
@@ -101,8 +94,8 @@ func (n *node) serve(ctx context.Context, ln net.Listener) error {
 	for i, s := range servers {
 		group.Go(func() error {
 			var err error
-			if i == 0 && n.certificate != nil {
-				s.TLSConfig.Certificates = []tls.Certificate{*n.certificate}
+			if i == 0 && n.tls != nil {
+				s.TLSConfig = n.tls.serverConfig()
 				err = s.ServeTLS(listeners[i], "", "")
 			} else {
 				err = s.Serve(listeners[i])
@@ -147,27 +140,10 @@ func (n *node) server(h http.Handler) *http.Server {
 	l := n.cfg.Limits
 	return &http.Server{
 		// The TAXII server gives bodies that it wants their own, longer deadline.
-		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 20 * time.Second, IdleTimeout: l.IdleTimeout, MaxHeaderBytes: int(l.HeaderSize),
+		Handler: h, ReadHeaderTimeout: l.HeaderTimeout, ReadTimeout: 2 * l.HeaderTimeout, IdleTimeout: l.IdleTimeout, MaxHeaderBytes: int(l.HeaderSize),
 		WriteTimeout: l.BodyTimeout + l.RequestTimeout,
-		ErrorLog:     slog.NewLogLogger(n.log.Handler(), slog.LevelDebug), TLSConfig: tlsConfig(),
+		ErrorLog:     slog.NewLogLogger(n.log.Handler(), slog.LevelDebug),
 	}
-}
-
-// loadCertificate reads the node's certificate before anything listens; nil if the node serves plain HTTP.
-func loadCertificate(cfg config.TLS) (*tls.Certificate, error) {
-	if cfg.CertFile == "" {
-		return nil, nil
-	}
-	if info, err := os.Stat(cfg.KeyFile); err != nil {
-		return nil, fmt.Errorf("tls.key_file: %w", err)
-	} else if info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
-		return nil, fmt.Errorf("tls.key_file: others can read %s (mode %#o); make it readable by the node's user only: chmod 600 %s", cfg.KeyFile, info.Mode().Perm(), cfg.KeyFile)
-	}
-	pair, err := tls.LoadX509KeyPair(cfg.CertFile, cfg.KeyFile)
-	if err != nil {
-		return nil, fmt.Errorf("tls.cert_file and tls.key_file: %w", err)
-	}
-	return &pair, nil
 }
 
 // listen opens an address, with an error that says what to do.

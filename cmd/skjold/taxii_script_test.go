@@ -26,6 +26,7 @@ import (
 //	impatient VAR TIMEOUT          serve the node at another address too, with a shorter time-out for requests
 //	collection NAME [FLAG]...      add a collection; sets NAME to its id
 //	account NAME [FLAG]...         add an account; sets NAME_KEY and NAME_BASIC
+//	secret NAME SECRET             what an account logs in with that was made otherwise; sets NAME_KEY and NAME_BASIC
 //	manage ARG...                  run skjold with these arguments on the node's data directory
 //	as NAME                        who sends the following requests; "as nobody" sends no credentials
 //	have [--in COLLECTION] OBJECT...            add sample objects as the administrator
@@ -62,7 +63,7 @@ func TestTAXIIScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"node": cmdNode, "impatient": cmdImpatient, "collection": cmdCollection, "account": cmdAccount,
+			"node": cmdNode, "impatient": cmdImpatient, "collection": cmdCollection, "account": cmdAccount, "secret": cmdSecret,
 			"manage": cmdManage, "as": cmdAs, "have": cmdHave, "envelope": cmdEnvelope, "bundle": cmdBundle,
 			"http": cmdHTTP, "soon": cmdSoon, "settled": cmdSettled, "raw": cmdRaw, "header": cmdHeader, "body": cmdBody, "json": cmdJSON, "objects": cmdObjects,
 			"set": cmdSet, "same": cmdSame, "text": cmdText, "fill": cmdFill, "gzip": cmdGzip, "milliseconds": cmdMilliseconds,
@@ -196,6 +197,11 @@ func cmdAccount(ts *testscript.TestScript, _ bool, args []string) {
 	c.create(ts, &made, append([]string{"client", "add"}, args...)...)
 	_, _ = io.WriteString(ts.Stdout(), `"password":"`+made.Password+`"`)
 	c.know(ts, account{name: made.User, key: made.Password, emptyList: slices.Contains(args, compatEmptyList)})
+}
+
+func cmdSecret(ts *testscript.TestScript, _ bool, args []string) {
+	must(ts, len(args) == 2, "secret NAME SECRET")
+	conversationOf(ts).know(ts, account{name: args[0], key: args[1]})
 }
 
 func cmdManage(ts *testscript.TestScript, neg bool, args []string) {

@@ -25,7 +25,12 @@ CREATE TABLE client (
   admin      INTEGER NOT NULL,
   empty_list INTEGER NOT NULL,
   disabled   INTEGER NOT NULL
-, identity TEXT NOT NULL DEFAULT '');
+, identity TEXT NOT NULL DEFAULT '', expires BIGINT NOT NULL DEFAULT 0, password TEXT NOT NULL DEFAULT '', request_rate BIGINT NOT NULL DEFAULT 0, byte_rate BIGINT NOT NULL DEFAULT 0);
+
+CREATE TABLE client_certificate (
+  fingerprint BYTEA PRIMARY KEY, -- SHA-256 of the certificate as DER
+  account     INTEGER NOT NULL REFERENCES client (account) ON DELETE CASCADE
+);
 
 CREATE TABLE client_key (
   hash    BYTEA PRIMARY KEY, -- SHA-256 of the key
@@ -217,7 +222,11 @@ CREATE TABLE tombstone (
 
 CREATE INDEX access_collection ON access (collection);
 
+CREATE INDEX client_certificate_account ON client_certificate (account);
+
 CREATE INDEX client_key_account ON client_key (account);
+
+CREATE INDEX client_with_password ON client (account) WHERE password <> '';
 
 CREATE UNIQUE INDEX collection_alias ON collection (alias) WHERE alias <> '';
 

@@ -1,0 +1,122 @@
+package taxii
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"hash"
+	"sync"
+	"time"
+)
+
+const (
+	// DefaultCredentialLife is well within the two seconds in which a change of an account takes effect everywhere.
+	DefaultCredentialLife = time.Second
+	// maxRemembered bounds the credentials that are remembered.
+	maxRemembered = 1 << 14
+)
+
+// CredentialCache remembers for a moment whom credentials belong to, so that a client that asks often does not cost a
+// look into the database each time. Since it asks again after that moment, it needs no word of an account that was
+// changed, by whatever process. Only credentials that were right are remembered, by a MAC with a key of this process. It
+// may be used concurrently.
+type CredentialCache struct {
+	life time.Duration
+	most int
+	now  func() time.Time
+	macs sync.Pool // of hash.Hash
+
+	mu    sync.RWMutex
+	known map[[sha256.Size]byte]remembered
+}
+
+type remembered struct {
+	principal *Principal
+	until     time.Time
+}
+
+// NewCredentialCache returns a cache that believes an answer for life, DefaultCredentialLife if that is 0. now may be nil
+// for time.Now.
+func NewCredentialCache(life time.Duration, now func() time.Time) *CredentialCache {
+	orDefault(&life, DefaultCredentialLife)
+	if now == nil {
+		now = time.Now
+	}
+	secret := make([]byte, sha256.Size)
+	_, _ = rand.Read(secret) // never fails: it ends the program instead
+	return &CredentialCache{
+		life: life, most: maxRemembered, now: now, known: make(map[[sha256.Size]byte]remembered),
+		macs: sync.Pool{New: func() any { return hmac.New(sha256.New, secret) }},
+	}
+}
+
+// Principal returns whom the credentials belong to: as remembered, or as find says, whose success is remembered. kind
+// keeps credentials of different kinds apart.
+func (c *CredentialCache) Principal(kind string, credentials []string, find func() (*Principal, error)) (*Principal, error) {
+	mac := c.mac(kind, credentials)
+	now := c.now() // before asking: what is remembered is at least as old
+	c.mu.RLock()
+	r, ok := c.known[mac]
+	c.mu.RUnlock()
+	if ok && now.Before(r.until) {
+		return r.principal, nil
+	}
+	p, err := find()
+	if err != nil {
+		return nil, err
+	}
+	c.remember(mac, remembered{principal: p, until: now.Add(c.life)}, now)
+	return p, nil
+}
+
+// mac names credentials without telling them.
+func (c *CredentialCache) mac(kind string, credentials []string) (sum [sha256.Size]byte) {
+	m := c.macs.Get().(hash.Hash)
+	defer c.macs.Put(m)
+	m.Reset()
+	var text []byte
+	for _, part := range append([]string{kind}, credentials...) { // each with its length, so that no two lists look alike
+		text = binary.AppendUvarint(text, uint64(len(part)))
+		text = append(text, part...)
+	}
+	m.Write(text)
+	m.Sum(sum[:0])
+	return sum
+}
+
+// remember makes room where there is none: first of what is over, then of anything.
+func (c *CredentialCache) remember(mac [sha256.Size]byte, r remembered, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.known) >= c.most {
+		for k, old := range c.known {
+			if !now.Before(old.until) {
+				delete(c.known, k)
+			}
+		}
+	}
+	for k := range c.known {
+		if len(c.known) < c.most {
+			break
+		}
+		delete(c.known, k)
+	}
+	c.known[mac] = r
+}
+
+// Remembering returns accounts that are asked through the cache.
+func (c *CredentialCache) Remembering(accounts Accounts) Accounts {
+	return rememberedAccounts{c, accounts}
+}
+
+type rememberedAccounts struct {
+	cache *CredentialCache
+	Accounts
+}
+
+// Account implements Accounts.
+func (a rememberedAccounts) Account(ctx context.Context, name, key string) (*Principal, error) {
+	return a.cache.Principal("key", []string{name, key}, func() (*Principal, error) { return a.Accounts.Account(ctx, name, key) })
+}
