@@ -38,7 +38,7 @@ func full(t *testing.T, o store.Options) *store.Store {
 	c, err := s.AddCollection(t.Context(), store.NewCollection{Title: "Full", Alias: "full", DefaultTLP: stix.TLPGreen})
 	must(err)
 	must(s.SetMeta(t.Context(), "node", "https://node.example thumbprint"))
-	_, err = s.AddClient(t.Context(), store.Client{Name: "soc", Rights: map[string]taxii.Rights{c.ID: {Read: true}}})
+	_, err = s.AddClient(t.Context(), store.Client{Name: "soc", Certificates: []store.Fingerprint{{1}}, Rights: map[string]taxii.Rights{c.ID: {Read: true}}})
 	must(err)
 	const peer federation.EntityID = "https://peer.example.org"
 	must(s.AddPeer(t.Context(), federation.Peer{Entity: peer, JWKS: []byte("{}")}, false))
@@ -98,7 +98,7 @@ func TestRestore(t *testing.T) {
 				s := full(t, source(t))
 				manifest, file := backup(t, s)
 				for _, name := range []string{"collection", "marking_set", "marking_set_member", "known_marking", "facet", "entry", "tombstone", "status", "account", "client",
-					"client_key", "peer", "access", "progress", "subscription", "quarantine", "counter", "meta"} {
+					"client_key", "client_certificate", "peer", "access", "progress", "subscription", "quarantine", "counter", "meta"} {
 					if manifest.Tables[name].Rows == 0 {
 						t.Errorf("the test has nothing in table %s", name)
 					}
