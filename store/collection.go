@@ -244,6 +244,7 @@ func (s *Store) RemoveCollection(ctx context.Context, id string) error {
 			`DELETE FROM entry WHERE collection = $1`,
 			`DELETE FROM facet WHERE collection = $1`,
 			`DELETE FROM tombstone WHERE collection = $1`,
+			`DELETE FROM expiry WHERE collection = $1`,
 			`DELETE FROM known_marking WHERE collection = $1`,
 			`DELETE FROM revision WHERE collection = $1`,
 			`DELETE FROM access WHERE collection = $1`,

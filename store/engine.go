@@ -24,6 +24,8 @@ type engine interface {
 	Integrity(c conn, found func(problem string)) error
 	// Names are those of all tables and indexes.
 	Names(c conn) ([]string, error)
+	// Optimize does what helps after much was deleted; see Store.Optimize.
+	Optimize(ctx context.Context, rewrite bool) (Space, error)
 	// Maintain does what the engine needs now and then; it is called every minute.
 	Maintain(ctx context.Context) error
 	Close() error

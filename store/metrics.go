@@ -32,7 +32,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		}),
 		rows: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "skjold_store_objects_total",
-			Help: "Objects by what became of them: stored, known, conflict, refused, tombstoned, deleted, served, dropped (from a full quarantine).",
+			Help: "Objects by what became of them: stored, known, conflict, refused, tombstoned, deleted, retired (by a collection's retention), served, dropped (from a full quarantine).",
 		}, []string{"outcome"}),
 		unavailable: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "skjold_store_unavailable_total",

@@ -114,11 +114,13 @@ func (s *Store) Close() error {
 }
 
 // Run does the background work until ctx ends: it decides submissions that are pending, writes what Observe gathers every
-// second and once at the end, removes statuses older than a week and quarantined objects older than 90 days, and keeps the
-// write-ahead log short. It returns ctx's error. On a data directory one process at most may run it.
+// second and once at the end, removes statuses older than a week and quarantined objects older than 90 days, lets
+// collections go of what their Retention says every hour, and keeps the write-ahead log short. It returns ctx's error. On a
+// data directory one process at most may run it.
 func (s *Store) Run(ctx context.Context) error {
 	var deciding gosync.WaitGroup
 	deciding.Go(func() { s.decide(ctx) })
+	deciding.Go(func() { s.retainHourly(ctx) })
 	defer deciding.Wait()
 	flush := time.NewTicker(time.Second)
 	defer flush.Stop()

@@ -51,7 +51,7 @@ CREATE TABLE collection (
   last_added   BIGINT NOT NULL, -- of the newest entry ever; entries get later ones
   epoch        TEXT NOT NULL,
   objects      BIGINT NOT NULL, -- entries held
-  lenient INTEGER NOT NULL DEFAULT 0, revision BIGINT NOT NULL DEFAULT 0);
+  lenient INTEGER NOT NULL DEFAULT 0, retain_revoked BIGINT NOT NULL DEFAULT 0, retain_expired BIGINT NOT NULL DEFAULT 0, retain_superseded BIGINT NOT NULL DEFAULT 0, retain_unread BIGINT NOT NULL DEFAULT 2592000000000, examined BIGINT NOT NULL DEFAULT 0, revision BIGINT NOT NULL DEFAULT 0);
 
 CREATE TABLE counter (
   name  TEXT PRIMARY KEY,
@@ -71,6 +71,14 @@ CREATE TABLE entry (
   norm        BYTEA NOT NULL,   -- SHA-256 of the content without defaults
   raw         BYTEA NOT NULL
 , violations TEXT NOT NULL DEFAULT '', revoked INTEGER NOT NULL DEFAULT 0);
+
+CREATE TABLE expiry (
+  collection  INTEGER NOT NULL REFERENCES collection (number),
+  object      TEXT NOT NULL,
+  version_key TEXT NOT NULL,
+  valid_until BIGINT NOT NULL,
+  PRIMARY KEY (collection, object, version_key)
+);
 
 CREATE TABLE facet (
   number       INTEGER PRIMARY KEY,
@@ -247,6 +255,8 @@ CREATE INDEX entry_revoked ON entry (collection, object, version_key, facet) WHE
 CREATE INDEX entry_version ON entry (collection, version_key, date_added);
 
 CREATE INDEX entry_violations ON entry (collection, date_added) WHERE violations <> '';
+
+CREATE INDEX expiry_due ON expiry (collection, valid_until);
 
 CREATE INDEX facet_marking_set ON facet (marking_set);
 
