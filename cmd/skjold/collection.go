@@ -26,6 +26,8 @@ type collectionJSON struct {
 	LastAdded   string `json:"last_added,omitempty"`
 	// Violating counts the entries that were stored although they break rules of STIX 2.1; only in collection show.
 	Violating *int64 `json:"violating,omitempty"`
+	// Retention is what it lets go of after a time; only in collection show.
+	Retention *retentionJSON `json:"retention,omitempty"`
 	// Levels counts entries by the level they are handled as; only in collection show.
 	Levels []levelJSON `json:"levels,omitempty"`
 }
@@ -200,8 +202,13 @@ func (a *app) showCollection(ctx context.Context, st *store.Store, c taxii.Colle
 	if err != nil {
 		return err
 	}
+	retention, err := st.Retention(ctx, c.ID)
+	if err != nil {
+		return err
+	}
 	j := collectionToJSON(c)
-	j.Violating = &violating
+	told := retentionToJSON(retention)
+	j.Violating, j.Retention = &violating, &told
 	for _, l := range levels {
 		j.Levels = append(j.Levels, levelJSON{Level: l.Level.String(), Marked: l.Marked, Unknown: l.Unknown, Objects: l.Entries})
 	}
@@ -213,6 +220,7 @@ func (a *app) showCollection(ctx context.Context, st *store.Store, c taxii.Colle
 		{"id", j.ID}, {"alias", j.Alias}, {"description", j.Description}, {"created", j.Created},
 		{"last added", j.LastAdded}, {"objects", strconv.FormatInt(j.Objects, 10)}, {"unmarked", unmarkedInWords(c.DefaultTLP)},
 		{"rules", rulesInWords(c.Lenient)}, {"violating", violatingInWords(violating)},
+		{"lets go of", retentionInWords(retention)},
 	} {
 		if line[1] != "" {
 			fmt.Fprintf(a.out, "  %-12s %s\n", line[0], printable(line[1]))

@@ -55,14 +55,19 @@ func violatingInWords(n int64) string {
 
 func (a *app) collectionSetCommand() *cobra.Command {
 	var title, description, rules string
+	var retention retentionFlags
 	cmd := &cobra.Command{
 		Use:   "set ID|ALIAS|TITLE",
-		Short: "Change a collection's title, description or rules",
+		Short: "Change a collection's title, description, rules or what it lets go of",
 		Long: `Change what is given and leave the rest. A running node goes by it within two seconds. Other rules are for what is
 published from then on; what the collection holds stays. The rules of what is pulled from a peer are those of the
-subscription.`,
+subscription.
+
+--retain-revoked, --retain-expired and --retain-superseded say after which time the collection lets go of such objects and
+versions; unless set, it keeps everything. A running node sees to it every hour, skjold compact at once.`,
 		Args: cobra.ExactArgs(1),
 		Example: `  skjold collection set official-feed --rules lenient
+  skjold collection set indicators --retain-revoked 90d --retain-expired 90d --retain-superseded 30d
   skjold collection set indicators --title "Indicators, region" --description "Shared by the region's nodes" --json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var change store.CollectionChange
@@ -79,8 +84,11 @@ subscription.`,
 				}
 				change.Lenient = &lenient
 			}
-			if change == (store.CollectionChange{}) {
-				return usagef("say what to change: --title, --description or --rules")
+			if change == (store.CollectionChange{}) && !retention.given() {
+				return usagef("say what to change: --title, --description, --rules or --retain-…")
+			}
+			if err := retention.change(new(store.Retention)); err != nil {
+				return err
 			}
 			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
 				c, err := findCollection(ctx, st, args[0])
@@ -90,10 +98,14 @@ subscription.`,
 				if c, err = st.ChangeCollection(ctx, c.ID, change); err != nil {
 					return err
 				}
+				if err := setRetention(ctx, st, c.ID, retention); err != nil {
+					return err
+				}
 				return a.showCollection(ctx, st, c)
 			})
 		},
 	}
+	retention.add(cmd)
 	cmd.Flags().StringVar(&title, "title", "", "title, unique on this node, without dots")
 	cmd.Flags().StringVar(&description, "description", "", "what is in it, for whom")
 	addRulesFlag(cmd, &rules, "")
