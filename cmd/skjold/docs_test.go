@@ -72,6 +72,12 @@ func TestClientsPage(t *testing.T) {
 			t.Errorf("docs/taxii.md says nothing of %s", name)
 		}
 	}
+	for _, section := range []string{"Microsoft Sentinel, import", "Microsoft Sentinel, export", "Splunk", "OpenCTI", "MISP", "Elastic", "Cortex XSOAR",
+		"taxii2-client and python-stix2", "Others"} {
+		if !strings.Contains(string(page), "\n### "+section) {
+			t.Errorf("docs/taxii.md has no section on %s", section)
+		}
+	}
 	for _, m := range regexp.MustCompile("`?skjold ([a-z]+(?: [a-z]+)?)").FindAllStringSubmatch(string(page), -1) {
 		if code, _, errOut := runCLI(t.Context(), append(strings.Fields(m[1]), "--help")...); code != exitDone {
 			t.Errorf("docs/taxii.md names %q: %s", m[0], errOut)
