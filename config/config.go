@@ -96,6 +96,10 @@ type Database struct {
 	// an SQLite database in the data directory, which needs no other server. A password is better placed in the
 	// environment (SKJOLD_DATABASE_URL) than in this file. It is never printed.
 	URL SecretURL `yaml:"url" default:""`
+
+	// SlowQuery is how long a statement of the database may take before it is logged, 0s to 1h: its text without arguments,
+	// and its duration, at most 20 a minute. 0s: never.
+	SlowQuery time.Duration `yaml:"slow_query" default:"500ms"`
 }
 
 // TLS is the certificate that the node serves HTTPS with. A file that is replaced is taken up without a restart.

@@ -37,6 +37,7 @@ func TestDefault(t *testing.T) {
 			SendTimeout: 10 * time.Second, MinSendRate: 128 * KiB, MaxSending: 256 * MiB,
 			FutureSkew: 24 * time.Hour,
 		},
+		Database:    Database{SlowQuery: 500 * time.Millisecond},
 		Submissions: Submissions{SyncObjects: 5000, Pending: 64, PendingPerAccount: 8, PendingSize: GiB, PendingSizePerAccount: 256 * MiB},
 		Log:         Log{Level: "info", Format: "auto"},
 		Metrics:     Metrics{Clients: 200},

@@ -145,6 +145,7 @@ func (v *validation) ranges() {
 	between(v, "limits.future_skew", l.FutureSkew, 0, 720*time.Hour)
 	between(v, "metrics.clients", v.config.Metrics.Clients, 0, 10_000)
 	s := v.config.Submissions
+	between(v, "database.slow_query", v.config.Database.SlowQuery, 0, time.Hour)
 	between(v, "submissions.sync_objects", s.SyncObjects, 1, 1_000_000)
 	between(v, "submissions.pending", s.Pending, 1, 10_000)
 	between(v, "submissions.pending_per_account", s.PendingPerAccount, 1, max(1, s.Pending))

@@ -17,6 +17,8 @@ const maxShare = 4000
 type committer struct {
 	engine  engine
 	metrics *metrics
+	health  *health       // nil for none
+	slow    *slowLog      // nil for none
 	turn    chan struct{} // holds one token when nobody commits
 
 	mu    sync.Mutex
@@ -95,11 +97,26 @@ func (c *committer) lead(ctx context.Context, own *write) {
 	if len(batch) != 1 || batch[0] != own {
 		ctx = context.WithoutCancel(ctx) // the others' wait must not end because the leader's caller has gone
 	}
-	failed = c.engine.Write(ctx, func(db conn) error { return runAll(db, batch) })
+	failed = c.engine.Write(ctx, func(db conn) error { return runAll(c.slow.timed(db), batch) })
 	if errors.Is(failed, errOneFailed) {
-		failed = c.engine.Write(ctx, func(db conn) error { return runApart(db, batch) })
+		failed = c.engine.Write(ctx, func(db conn) error { return runApart(c.slow.timed(db), batch) })
 	}
 	c.metrics.committed(len(batch), time.Since(start), failed)
+	c.note(batch, failed)
+}
+
+// note tells what a commit says of the database's health.
+func (c *committer) note(batch []*write, failed error) {
+	if c.health == nil {
+		return
+	}
+	c.health.met(failed)
+	if failed == nil {
+		c.health.wrote()
+	}
+	for _, w := range batch {
+		c.health.met(w.err)
+	}
 }
 
 // errOneFailed: a write that shares a transaction failed, so the transaction is undone and run in savepoints. Savepoints

@@ -16,6 +16,9 @@ type metrics struct {
 	rows          *prometheus.CounterVec
 	unavailable   prometheus.Counter
 	pending       prometheus.Gauge
+	slow          prometheus.Counter
+	damaged       prometheus.Gauge
+	writesFail    prometheus.Gauge
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -42,11 +45,23 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Name: "skjold_store_pending_objects",
 			Help: "Objects of submissions that were accepted and are not decided yet.",
 		}),
+		slow: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "skjold_store_slow_statements_total",
+			Help: "Statements that took longer than database.slow_query.",
+		}),
+		damaged: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "skjold_store_damaged",
+			Help: "1 if damage was met in the database and no examination has passed since.",
+		}),
+		writesFail: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "skjold_store_writes_failing",
+			Help: "1 if the last write failed because the disk is full or may not be written.",
+		}),
 	}
 	if r == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.commitSeconds, m.shared, m.rows, m.unavailable, m.pending} {
+	for _, c := range []prometheus.Collector{m.commitSeconds, m.shared, m.rows, m.unavailable, m.pending, m.slow, m.damaged, m.writesFail} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}
@@ -62,6 +77,18 @@ func (m *metrics) committed(writes int, took time.Duration, err error) {
 	m.commitSeconds.WithLabelValues(result).Observe(took.Seconds())
 	m.shared.Observe(float64(writes))
 	m.failed(err)
+}
+
+// health tells what is wrong with the database.
+func (m *metrics) health(damaged, writesFail bool) {
+	set := func(g prometheus.Gauge, on bool) {
+		g.Set(0)
+		if on {
+			g.Set(1)
+		}
+	}
+	set(m.damaged, damaged)
+	set(m.writesFail, writesFail)
 }
 
 // failed counts an error that means the database could not be used.

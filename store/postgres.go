@@ -193,6 +193,14 @@ func postgresError(err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &pg):
+		switch pg.Code {
+		case "53100":
+			return unwritable("the database's disk is full", err)
+		case "25006":
+			return unwritable("the database is read-only", err)
+		case "XX001", "XX002":
+			return fmt.Errorf("%w: the database server met damage; its administrator restores it: %w", ErrDamaged, err)
+		}
 		if what, ok := unavailableCodes[pg.Code]; ok {
 			return unavailable(what, err)
 		}

@@ -241,8 +241,10 @@ func sqliteError(err error) error {
 	case sqlite.ResultBusy, sqlite.ResultLocked:
 		return unavailable("the database is locked by another process", err)
 	case sqlite.ResultFull:
-		return unavailable("the disk is full", err)
-	case sqlite.ResultIOErr, sqlite.ResultReadOnly, sqlite.ResultCantOpen, sqlite.ResultNoMem, sqlite.ResultPerm, sqlite.ResultAuth:
+		return unwritable("the disk is full", err)
+	case sqlite.ResultReadOnly:
+		return unwritable("the database file is read-only", err)
+	case sqlite.ResultIOErr, sqlite.ResultCantOpen, sqlite.ResultNoMem, sqlite.ResultPerm, sqlite.ResultAuth:
 		return unavailable("the database file can't be used", err)
 	case sqlite.ResultNotADB:
 		return fmt.Errorf("%w: %s is not a database: %w", ErrDamaged, sqliteFile, err)

@@ -27,6 +27,8 @@ type Options struct {
 	Quarantine QuarantineBounds
 	// Submissions bound what is accepted and not decided yet.
 	Submissions SubmissionOptions
+	// SlowStatement is how long a statement may take before it is logged, without its arguments; 0 for never.
+	SlowStatement time.Duration
 	// Logger receives what the background work has to tell; nil for slog.Default.
 	Logger *slog.Logger
 	// Registerer receives the metrics; nil for none.
@@ -38,6 +40,8 @@ type Store struct {
 	engine  engine
 	commits *committer
 	metrics *metrics
+	health  health
+	slow    *slowLog
 	log     *slog.Logger
 	now     func() time.Time
 	// quarantine bounds what is kept of each subscription.
@@ -81,8 +85,11 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if s.engine, err = openEngine(ctx, o, s.now()); err != nil {
 		return nil, err
 	}
+	s.health.metrics = m
+	s.slow = &slowLog{threshold: o.SlowStatement, log: s.log, metrics: m}
 	s.commits = newCommitter(s.engine, m)
 	s.passwords = newPasswordChecks(s.now)
+	s.commits.health, s.commits.slow = &s.health, s.slow
 	return s, nil
 }
 
@@ -113,15 +120,16 @@ func (s *Store) Close() error {
 	return errors.Join(s.flush(context.Background()), s.engine.Close())
 }
 
-// Run does the background work until ctx ends: it decides submissions that are pending, writes what Observe gathers every
-// second and once at the end, removes statuses older than a week and quarantined objects older than 90 days, lets
-// collections go of what their Retention says every hour, and keeps the write-ahead log short. It returns ctx's error. On a
-// data directory one process at most may run it.
+// Run does the background work until ctx ends: it decides submissions that are pending, finds out whether a database that
+// failed works again, writes what Observe gathers every second and once at the end, removes statuses older than a week and
+// quarantined objects older than 90 days, lets collections go of what their Retention says every hour, and keeps the
+// write-ahead log short. It returns ctx's error. On a data directory one process at most may run it.
 func (s *Store) Run(ctx context.Context) error {
-	var deciding gosync.WaitGroup
-	deciding.Go(func() { s.decide(ctx) })
-	deciding.Go(func() { s.retainHourly(ctx) })
-	defer deciding.Wait()
+	var apart gosync.WaitGroup
+	apart.Go(func() { s.decide(ctx) })
+	apart.Go(func() { s.convalesce(ctx) })
+	apart.Go(func() { s.retainHourly(ctx) })
+	defer apart.Wait()
 	flush := time.NewTicker(time.Second)
 	defer flush.Stop()
 	maintain := time.NewTicker(time.Minute)
@@ -160,8 +168,9 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // read runs fn on one snapshot.
 func (s *Store) read(ctx context.Context, fn func(conn) error) error {
-	err := s.engine.Read(ctx, fn)
+	err := s.engine.Read(ctx, func(c conn) error { return fn(s.slow.timed(c)) })
 	s.metrics.failed(err)
+	s.health.met(err)
 	return err
 }
 

@@ -34,7 +34,7 @@ func (s *Store) Examine(ctx context.Context, o VerifyOptions, found func(Finding
 	return s.snapshot(ctx, func(c conn) error {
 		x := &examination{store: s, ctx: ctx, conn: c, progress: orIdle(o.Progress), found: found, told: make(map[string]int)}
 		if !o.Quick {
-			if err := s.engine.Integrity(c, func(problem string) { x.tell("the database is whole", problem) }); err != nil {
+			if err := s.engine.Integrity(c, func(problem string) { x.tell(wholeRule, problem) }); err != nil {
 				return err
 			}
 		}

@@ -50,7 +50,7 @@ func openNode(ctx context.Context, dir dataDir, cfg *config.Config, log *slog.Lo
 		return nil, err
 	}
 	n.store, err = store.Open(ctx, store.Options{Dir: string(dir), URL: string(cfg.Database.URL), Logger: log, Registerer: n.registry,
-		Submissions: submissionOptions(cfg)})
+		Submissions: submissionOptions(cfg), SlowStatement: cfg.Database.SlowQuery})
 	if err != nil {
 		return nil, err
 	}

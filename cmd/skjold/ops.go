@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,7 +9,6 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -20,11 +18,6 @@ import (
 	"github.com/skjold-exchange/skjold/federation"
 	"github.com/skjold-exchange/skjold/taxii"
 )
-
-// readiness is whether a proxy should send requests here.
-type readiness struct{ up atomic.Bool }
-
-func (r *readiness) set(up bool) { r.up.Store(up) }
 
 // handler is everything that the node serves.
 func (n *node) handler() http.Handler {
@@ -62,21 +55,6 @@ func plain(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	fmt.Fprintln(w, text)
-}
-
-// readyz tells a proxy whether the node can serve: not while it stops, and not without its database.
-func (n *node) readyz(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
-	defer cancel()
-	switch err := n.store.Ping(ctx); {
-	case !n.ready.up.Load():
-		plain(w, http.StatusServiceUnavailable, "stopping")
-	case err != nil:
-		n.log.Error("not ready", "error", err)
-		plain(w, http.StatusServiceUnavailable, "the database does not answer")
-	default:
-		plain(w, http.StatusOK, "ready")
-	}
 }
 
 // metricsHandler serves the figures to everybody if the configuration says so, else to programs on this machine and to

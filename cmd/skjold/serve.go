@@ -29,7 +29,8 @@ func (a *app) serveCommand() *cobra.Command {
 key is then shown once. The configuration is skjold.yaml in the data directory; environment variables (SKJOLD_LISTEN,
 SKJOLD_LOG_LEVEL …) and flags override it. Interrupt or terminate it to stop: running requests are finished first.
 
-/healthz answers while the process lives, /readyz while it can serve, /metrics has figures for Prometheus.`,
+/healthz answers while the process lives, /readyz with 200 while it can serve: not while it starts or stops, nor while the
+database does not answer or is damaged. /metrics has figures for Prometheus.`,
 		Example: `  skjold serve
   skjold serve --data /var/lib/skjold --listen 127.0.0.1:8080
   SKJOLD_LOG_FORMAT=json skjold serve`,
@@ -62,7 +63,15 @@ func (a *app) serve(cmd *cobra.Command) error {
 		return err
 	}
 	defer ln.Close()
+	files, err := loadTLS(cfg.TLS, log)
+	if err != nil {
+		return err
+	}
+	opened := answerStarting(ln, files, log)
 	n, err := openNode(ctx, dir, cfg, log, nil)
+	if ended := opened(); err == nil && ended != nil {
+		err = errors.Join(ended, n.close())
+	}
 	if err != nil {
 		return err
 	}
