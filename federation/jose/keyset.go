@@ -73,3 +73,12 @@ func (s KeySet) MarshalJSON() ([]byte, error) {
 		Keys []PublicKey `json:"keys"`
 	}{s.keys})
 }
+
+// UnmarshalJSON reads a set as ParseKeySet does.
+func (s *KeySet) UnmarshalJSON(text []byte) error {
+	set, err := ParseKeySet(text)
+	if err == nil {
+		*s = set
+	}
+	return err
+}
