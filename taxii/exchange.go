@@ -262,7 +262,7 @@ func (s *Server) finish(x *exchange, r *http.Request) {
 		attrs = append(attrs, slog.String("error", cut(failure, 2048)))
 	}
 	s.opt.Logger.LogAttrs(context.WithoutCancel(r.Context()), level, "request", attrs...)
-	if x.principal != nil && x.inCollection {
+	if x.principal != nil && x.inCollection && !x.page { // a person who looks is not the client at work
 		s.opt.Store.Observe(Served{
 			Kind: x.principal.Kind, Name: name, Collection: x.collection.ID, At: now, Pull: x.pull, Objects: x.served, Last: x.reached,
 			UserAgent: cut(r.UserAgent(), 256), Error: told,

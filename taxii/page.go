@@ -252,7 +252,11 @@ func (s *Server) writePage(w http.ResponseWriter, r *http.Request, status int, p
 
 // problemPage tells a person of an error. It says what the error message (§3.6.1) says.
 func (s *Server) problemPage(w http.ResponseWriter, r *http.Request, p *problem) error {
-	page := s.newPage(r, 0, p.title, p.description)
+	above := 0
+	if exchangeOf(r).principal != nil {
+		above = 1 // the way back; strangers learn nothing of the server
+	}
+	page := s.newPage(r, above, p.title, p.description)
 	page.Problem = &pageProblem{Status: p.status, ID: exchangeOf(r).id, Login: p.status == http.StatusUnauthorized}
 	return s.writePage(w, r, p.status, page)
 }

@@ -313,6 +313,20 @@ func TestPageErrors(t *testing.T) {
 	}
 }
 
+// TestPagesAreNotPolls: what the operator sees of a client is not overwritten by a person who looks at a page with its
+// account.
+func TestPagesAreNotPolls(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	g.want(g.get(root+"collections/open/objects/", as("reader"), header("User-Agent", "tool/1.0")), http.StatusOK)
+	want := g.store.lastObserved(t)
+	g.want(g.browse(http.MethodGet, root+"collections/open/", as("reader"), header("User-Agent", "Mozilla/5.0")), http.StatusOK)
+	g.want(g.browse(http.MethodGet, root+"collections/none/", as("reader"), header("User-Agent", "Mozilla/5.0")), http.StatusNotFound)
+	if diff := cmp.Diff(want, g.store.lastObserved(t)); diff != "" {
+		t.Errorf("observed (-before +after):\n%s", diff)
+	}
+}
+
 // TestFrontDoor: a browser that asks for the server itself is sent to discovery, others are told that there is nothing.
 func TestFrontDoor(t *testing.T) {
 	t.Parallel()

@@ -217,7 +217,7 @@ these has waited (BEHIND), and the error of their last request. 'skjold client s
 				now := time.Now()
 				for i, c := range clients {
 					t.row(c.Name, rightsInWords(c, names, canRead), rightsInWords(c, names, canWrite), stateInWords(c, now), ago(now, c.LastPull), list[i].behindInWords(),
-						strconv.FormatInt(c.ObjectsServed, 10), c.UserAgent, c.LastError, cmp.Or(string(c.Identity), "anybody"))
+						strconv.FormatInt(c.ObjectsServed, 10), inShort(c.UserAgent, 40), inShort(c.LastError, 80), cmp.Or(string(c.Identity), "anybody"))
 				}
 				return t.print(a.out)
 			})

@@ -135,3 +135,12 @@ func inWords(d time.Duration) string {
 	}
 	return fmt.Sprintf("%d days", int(d.Hours()/24))
 }
+
+// inShort is the beginning of a text of others that would make a listing too wide; --json and 'client show' have all of it.
+func inShort(s string, most int) string {
+	runes := []rune(s)
+	if len(runes) <= most {
+		return s
+	}
+	return string(runes[:most-1]) + "…"
+}

@@ -124,7 +124,7 @@ func (a *app) printStatus(ctx context.Context, st *store.Store, s statusJSON) er
 	clients := table{head: []string{"CLIENT", "LAST PULL", "BEHIND", "OBJECTS", "USER AGENT", "LAST ERROR"}}
 	for _, c := range s.Clients {
 		pull, _ := time.Parse(time.RFC3339Nano, c.LastPull)
-		clients.row(c.User, ago(time.Now(), pull), c.behindInWords(), strconv.FormatInt(c.ObjectsServed, 10), c.UserAgent, c.LastError)
+		clients.row(c.User, ago(time.Now(), pull), c.behindInWords(), strconv.FormatInt(c.ObjectsServed, 10), inShort(c.UserAgent, 40), inShort(c.LastError, 80))
 	}
 	if err := clients.print(a.out); err != nil {
 		return err

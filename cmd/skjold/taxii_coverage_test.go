@@ -27,6 +27,7 @@ var standardRules = []rule{
 	{"§3.1 Content-Type of every answer, errors too", "cmd/skjold/taxii_wellformed_test.go", "§3.1"},
 	{"§1.6.9 401 with WWW-Authenticate", "1.6.9-authentication", "401 with the schemes"},
 	{"§8.2.2 HTTP Basic", "1.6.9-authentication", "HTTP Basic (§8.2.2)"},
+	{"§8.2.2 TLS 1.2 or newer", "cmd/skjold/tls_test.go", "TestTLSVersions"},
 	{"§2 no empty lists, timestamps of six digits", "cmd/skjold/taxii_wellformed_test.go", "§2"},
 	{"§3.1 every address, both spellings", "3.1-endpoints", "every address of the table"},
 	{"§3.1 HEAD", "3.1-endpoints", "HEAD is GET without the body"},
@@ -135,7 +136,7 @@ var clientHabits = []rule{
 	{"gzip and zstd, Vary", "1.6.8-negotiation", "Responses are compressed for who asks"},
 	{"ETag and 304", "3.2-headers", "Conditional requests"},
 	{"Connection: close and HTTP/1.0", "client-others", "Connections that are closed after each request"},
-	{"HTTP/2", "taxii/send_test.go", "HTTP/2"},
+	{"HTTP/2", "cmd/skjold/tls_test.go", "TestHTTP2"},
 	{"each client's last pull, position, objects, user agent, error", "cmd/skjold/testdata/script/clients.txtar", "What an operator sees of each client"},
 }
 
