@@ -36,7 +36,7 @@ var damages = []struct{ sql, rule string }{
 	{`UPDATE entry SET facet = (SELECT MIN(number) FROM facet)`, ruleMarking},
 	{`UPDATE entry SET facet = 999 WHERE seq = 1`, "an entry belongs to a collection and to a facet"},
 	{`DROP INDEX entry_log; UPDATE entry SET date_added = (SELECT MAX(date_added) FROM entry)`, "no two entries of a collection have the same date_added"},
-	{`DROP INDEX entry_object; INSERT INTO entry SELECT seq + 100, collection, date_added + 100, facet, is_first, is_last, object, version_key, version, norm, raw, violations FROM entry WHERE seq = 1`, "a version of an object is held once"},
+	{`DROP INDEX entry_object; INSERT INTO entry (seq, collection, date_added, facet, is_first, is_last, object, version_key, version, norm, raw) SELECT seq + 100, collection, date_added + 100, facet, is_first, is_last, object, version_key, version, norm, raw FROM entry WHERE seq = 1`, "a version of an object is held once"},
 	{`INSERT INTO progress (account, collection, date_added) SELECT account, 1, 9000000000000000 FROM client`, "nobody has read a collection further than it goes"},
 	{`UPDATE collection SET epoch = ''`, "a collection has an epoch of its own"},
 	{`UPDATE collection SET created = last_added + 1`, "a collection was created before what it holds was added"},

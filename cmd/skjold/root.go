@@ -97,7 +97,7 @@ its analysts publish STIX 2.1 objects, and exchanges collections with the nodes 
 	root.AddCommand(
 		a.initCommand(), a.serveCommand(), a.demoCommand(),
 		a.collectionCommand(), a.clientCommand(), a.publishCommand(), a.pollCommand(), a.checkCommand(), a.matchCommand(), a.generateCommand(), a.doctorCommand(),
-		a.backupCommand(), a.restoreCommand(), a.verifyCommand(), a.compactCommand(), a.migrateCommand(),
+		a.backupCommand(), a.restoreCommand(), a.verifyCommand(), a.compactCommand(), a.migrateCommand(), a.moveCommand(),
 		a.federationCommand(), a.statusCommand(), a.healthcheckCommand(), a.configCommand(), a.versionCommand(),
 	)
 	strictArgs(root)

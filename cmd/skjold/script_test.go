@@ -44,19 +44,23 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
-			if cond == "corpus" {
+			switch cond {
+			case "corpus":
 				return corpusDir() != "", nil
+			case "postgres":
+				return os.Getenv(postgresVariable) != "", nil
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"freeport": cmdFreePort,
-			"occupy":   cmdOccupy,
-			"ready":    cmdReady,
-			"until":    cmdUntil,
-			"setjson":  cmdSetJSON,
-			"mode":     cmdMode,
-			"lines":    cmdLines,
+			"freeport":  cmdFreePort,
+			"newschema": cmdNewSchema,
+			"occupy":    cmdOccupy,
+			"ready":     cmdReady,
+			"until":     cmdUntil,
+			"setjson":   cmdSetJSON,
+			"mode":      cmdMode,
+			"lines":     cmdLines,
 		},
 	})
 }
