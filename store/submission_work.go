@@ -216,6 +216,7 @@ func (s *Store) readPart(ctx context.Context, at claim) (taxii.Submission, error
 		sub.Identity = item.Identity // the same for all
 		sees[object.Markings().Key()] = item.Sees
 	}
+	// Of a set that no item of the part has, as that of a held version may be, nothing is told: the policy was not asked.
 	sub.Visible = func(m stix.MarkingSet, unknown bool) bool {
 		if unknown {
 			return sees[m.Key()]&seesUnknown != 0

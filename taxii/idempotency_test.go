@@ -1,6 +1,7 @@
 package taxii
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -181,5 +182,27 @@ func TestClientSubmitsAndWaits(t *testing.T) {
 	st, err = c.Await(t.Context(), st, func(st Status) { told = append(told, st.PendingCount) })
 	if diff := cmp.Diff([]int{2, 1, 0}, told); err != nil || st.Status != StatusComplete || diff != "" {
 		t.Errorf("Await: %+v, %v; told %v", st, err, told)
+	}
+}
+
+// TestAwaitIsPatientWithProgress holds that the wait begins anew whenever something was decided.
+func TestAwaitIsPatientWithProgress(t *testing.T) {
+	status := func(pending string) http.HandlerFunc {
+		return answer(http.StatusOK, `{"id":"2d086da7-4bdc-4f91-900e-d77486753710","status":"pending","pending_count":`+pending+`}`)
+	}
+	done := answer(http.StatusOK, `{"id":"2d086da7-4bdc-4f91-900e-d77486753710","status":"complete"}`)
+	for name, tt := range map[string]struct {
+		answers []http.HandlerFunc
+		want    error
+	}{
+		"falling":  {[]http.HandlerFunc{status("2"), status("1"), done}, nil},
+		"standing": {[]http.HandlerFunc{status("3"), status("3"), done}, ErrPending},
+	} {
+		s := newScript(t, tt.answers...)
+		c, _ := clientOf(t, s.URL+"/api/", func(o *ClientOptions) { o.StatusWait = 1100 * time.Millisecond })
+		_, err := c.Await(t.Context(), Status{ID: "2d086da7-4bdc-4f91-900e-d77486753710", Status: StatusPending, PendingCount: 3}, nil)
+		if !errors.Is(err, tt.want) || (err == nil) != (tt.want == nil) {
+			t.Errorf("%s: %v, want %v", name, err, tt.want)
+		}
 	}
 }
