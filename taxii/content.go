@@ -128,6 +128,7 @@ func (s *Server) query(r *http.Request, c Collection, p page) Query {
 	return Query{
 		Collection: c.ID, After: p.after, Limit: p.limit,
 		IDs: p.IDs, Types: p.Types, SpecVersions: p.SpecVersions, Version: p.version(),
+		Values: p.observableValues(), TLPs: p.TLPs, Conditions: p.conditions(),
 		Visible:  s.visible(exchangeOf(r).principal, c),
 		MaxBytes: s.pageBytes(),
 	}
@@ -170,7 +171,7 @@ func (p Page) within(maxBytes int64) Page {
 	var sum int64
 	for i, e := range p.Entries {
 		if sum += int64(len(e.Raw)); sum > maxBytes && i > 0 {
-			p.Entries, p.More = p.Entries[:i], true
+			p.Entries, p.More, p.Until = p.Entries[:i], true, 0
 			break
 		}
 	}
@@ -224,7 +225,7 @@ func nextToken(p page, got Page) string {
 	if !got.More || len(got.Entries) == 0 {
 		return ""
 	}
-	return p.next(got.Collection, got.Entries[len(got.Entries)-1].DateAdded)
+	return p.next(got.Collection, max(got.Until, got.Entries[len(got.Entries)-1].DateAdded))
 }
 
 // Headers of §3.2.
@@ -250,10 +251,10 @@ func setDateAdded(h http.Header, p page, got Page) {
 
 // reached is the position that a client which polls the collection has come to with this page: where the page ends, or, if
 // nothing more is behind it, the collection's end, since what the client's filters leave out is not waiting for it. 0 where
-// the query is for certain objects and says nothing of a position.
+// the query is for certain objects or values and says nothing of a position.
 func reached(p page, got Page) DateAdded {
 	switch n := len(got.Entries); {
-	case len(p.IDs) > 0:
+	case len(p.IDs) > 0, len(p.Values) > 0:
 		return 0
 	case got.More && n > 0:
 		return got.Entries[n-1].DateAdded

@@ -131,6 +131,13 @@ type Query struct {
 	Types        []string
 	SpecVersions []string
 	Version      VersionMatch
+	// Values, TLPs and Conditions restrict the entries that are left further; empty means no restriction. Values are
+	// observable values in canonical form (stix.CanonicalValue), of which the object is or names one
+	// (stix.ObservableValues); TLPs are levels, of which the object is marked with one, the default of the collection not
+	// counted; of Conditions all hold.
+	Values     []string
+	TLPs       []stix.TLP
+	Conditions []stix.Condition
 	// Visible decides per marking set, inside the same snapshot as the entries; nil sees everything.
 	Visible func(m stix.MarkingSet, unknown bool) bool
 	// Bytes: fill Entry.Raw.
@@ -156,7 +163,12 @@ type Entry struct {
 type Page struct {
 	Collection Collection // as of the same snapshot
 	Entries    []Entry
-	More       bool // there is at least one entry after the last
+	// More: there is at least one entry after the last. With Query.Values or Query.Conditions, where entries are looked
+	// through, it may turn out that there is none; but a page with More is never empty.
+	More bool
+	// Until, where later than the last entry, is a position before which nothing further is wanted: one may go on from
+	// there as well as from the last entry.
+	Until DateAdded
 }
 
 // AlreadyHeld is the message of a success that changed nothing: the collection already held this version of the object.
@@ -237,7 +249,8 @@ type Store interface {
 	// Collection finds one by id or alias; ErrNotFound.
 	Collection(ctx context.Context, idOrAlias string) (Collection, error)
 	// Entries answers a query from one snapshot: no entry that becomes visible later has a date_added at or before the
-	// last one returned. ErrNotFound if there is no such collection.
+	// last one returned. ErrNotFound if there is no such collection. ErrUnavailable also where the wanted entries are too
+	// rare among the others to be found in the time of one request; the same query again goes on where this one ended.
 	Entries(ctx context.Context, q Query) (Page, error)
 	// Add stores a submission and its status in one transaction. On return, what the status lists as a success is
 	// durable and visible. The entries' order is the items' order, except that marking definitions come first, so that

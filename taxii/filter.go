@@ -15,6 +15,7 @@ const (
 	maxQueryText   = 64 << 10 // octets of the raw query
 	maxMatchValues = 500      // values of one match field
 	maxMatchText   = 16 << 10 // octets of one match field
+	maxMatchTotal  = 35 << 10 // octets of all match fields, so that a page token can carry them
 	maxVersionText = 64
 )
 
@@ -24,6 +25,11 @@ type Match struct {
 	Types        []string
 	SpecVersions []string
 	Version      VersionMatch
+	// Values are observable values as they were written, TLPs levels, and Conditions those on properties, one for each
+	// field: what goes beyond §3.4.1.
+	Values     []string
+	TLPs       []stix.TLP
+	Conditions []stix.Condition
 }
 
 // Filter is the query of one request, parsed once (§3.4).
@@ -49,9 +55,10 @@ const (
 	DeleteEndpoint                   // §5.7
 )
 
-// matchFields are the fields that each endpoint takes, by the tables of §5.3 to §5.8.
+// matchFields are the fields that each endpoint takes, by the tables of §5.3 to §5.8; for the first with those of
+// filter_fields.go.
 var matchFields = [...][]string{
-	ObjectsEndpoint:  {"id", "spec_version", "type", "version"},
+	ObjectsEndpoint:  append([]string{"id", "spec_version", "type", "version"}, contentFields...),
 	ObjectEndpoint:   {"spec_version", "version"},
 	VersionsEndpoint: {"spec_version"},
 	DeleteEndpoint:   {"spec_version", "version"},
@@ -75,6 +82,7 @@ func ParseFilter(rawQuery string, e Endpoint) (Filter, error) {
 			"The query has %d octets, at most %d are read; ask with fewer match values.", len(rawQuery), maxQueryText)
 	}
 	seen := map[string]bool{}
+	matchText := 0
 	for pair := range strings.SplitSeq(rawQuery, "&") {
 		rawName, rawValue, _ := strings.Cut(pair, "=")
 		name, err := url.QueryUnescape(rawName)
@@ -92,9 +100,15 @@ func ParseFilter(rawQuery string, e Endpoint) (Filter, error) {
 			return Filter{}, badQuery("The parameter %s occurs more than once; it takes one value, or a comma list for match fields.", quote(name))
 		}
 		seen[name] = true
+		if strings.HasPrefix(name, "match") {
+			matchText += len(value)
+		}
 		if err := f.set(name, value, e); err != nil {
 			return Filter{}, err
 		}
+	}
+	if matchText > maxMatchTotal {
+		return Filter{}, badQuery("The match fields have %d octets together, at most %d are read; ask in several requests.", matchText, maxMatchTotal)
 	}
 	return f, nil
 }
@@ -190,6 +204,8 @@ func (m *Match) addMatch(field, value string) error {
 		m.SpecVersions = append(m.SpecVersions, value)
 	case "version":
 		return m.Version.add(value)
+	default:
+		return m.addContent(field, value)
 	}
 	return nil
 }
@@ -284,12 +300,13 @@ func (p *page) merge(t pageToken) {
 	if p.Version.isZero() {
 		p.Version = t.match.Version
 	}
+	p.mergeContent(t.match)
 }
 
-// next is the token of the page after last. What it carries of the limit is the size that this page had.
-func (p page) next(c Collection, last DateAdded) string {
+// next is the token of the page that goes on after a position. What it carries of the limit is the size that this page had.
+func (p page) next(c Collection, after DateAdded) string {
 	return pageToken{
-		collection: tokenHash(c.ID), epoch: tokenHash(c.Epoch), after: last, limit: p.limit, match: p.Match,
+		collection: tokenHash(c.ID), epoch: tokenHash(c.Epoch), after: after, limit: p.limit, match: p.Match,
 	}.String()
 }
 

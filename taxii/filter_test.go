@@ -104,7 +104,7 @@ func TestParseFilterRefuses(t *testing.T) {
 		{"empty added_after", "added_after=", ObjectsEndpoint, "RFC 3339"},
 		{"two timestamps", "added_after=2026-01-31T12:00:00Z,2026-01-31T12:00:00Z", ObjectsEndpoint, "RFC 3339"},
 		{"date only", "added_after=2026-01-31", ObjectsEndpoint, "RFC 3339"},
-		{"unknown field", "match[name]=x", ObjectsEndpoint, "match[id], match[spec_version], match[type], match[version]"},
+		{"unknown field", "match[nonsense]=x", ObjectsEndpoint, "match[id], match[spec_version], match[type], match[version]"},
 		{"field in capitals", "match[Type]=indicator", ObjectsEndpoint, "not a match field"},
 		{"no bracket", "match=indicator", ObjectsEndpoint, "not a match field"},
 		{"open bracket", "match[type=indicator", ObjectsEndpoint, "not a match field"},
@@ -195,6 +195,7 @@ func FuzzParseFilter(f *testing.F) {
 	for _, seed := range []string{
 		"", "added_after=2026-01-31T12:00:00+02:00&limit=5", "match[version]=first,2018-03-02T01:01:01.123Z&match%5Bid%5D=" + id1,
 		"limit=0", "next=%00", "match[]=", "match[type]=a,b&match[spec_version]=2.0", "a;b&c=%",
+		"match[value]=203.0.113.7,https://a.example/%252C&match[tlp]=green,amber+strict&match[confidence-gte]=50&match[revoked]=false",
 	} {
 		for e := range matchFields {
 			f.Add(seed, e)

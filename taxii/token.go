@@ -25,7 +25,7 @@ type pageToken struct {
 const (
 	tokenVersion  = 1
 	tokenSumBytes = 6
-	// A token holds at most four match fields of maxMatchText each, a third longer in base64.
+	// A token holds at most maxMatchTotal of match fields, a third longer in base64.
 	maxTokenText = 48 << 10
 	// versionFlags bits.
 	flagAll, flagFirst, flagLast = 1, 2, 4
@@ -61,6 +61,12 @@ func (t pageToken) String() string {
 		exact[i] = e.String()
 	}
 	b = appendList(b, exact)
+	// What follows is there only if the query has it: tokens of queries without it are those of earlier versions.
+	for _, f := range t.match.content() {
+		b = binary.AppendUvarint(b, uint64(len(f.field)))
+		b = append(b, f.field...)
+		b = appendList(b, f.values)
+	}
 	sum := sha256.Sum256(b)
 	return base64.RawURLEncoding.EncodeToString(append(b, sum[:tokenSumBytes]...))
 }
@@ -175,7 +181,26 @@ func (r *tokenReader) match() (m Match) {
 		}
 		m.Version.Exact = append(m.Version.Exact, t)
 	}
+	for len(r.rest) > 0 {
+		r.content(&m)
+	}
 	return m
+}
+
+// content reads one of the fields of filter_fields.go.
+func (r *tokenReader) content(m *Match) {
+	field := string(r.bytes(r.number(maxVersionText)))
+	values := r.list()
+	if _, known := slices.BinarySearch(contentFields, field); !known || len(values) == 0 {
+		r.fail()
+		return
+	}
+	for _, value := range values {
+		if m.addContent(field, value) != nil {
+			r.fail()
+			return
+		}
+	}
 }
 
 func (r *tokenReader) list() []string {
