@@ -16,6 +16,7 @@ func (s *Store) Apply(ctx context.Context, page sync.PulledPage) (sync.Applied, 
 		items[i] = item.Item
 	}
 	all, definitions, rest := receiveAll(items)
+	s.readObservables(rest)
 	if page.Received.IsZero() {
 		page.Received = s.now()
 	}

@@ -241,6 +241,7 @@ func (s *Store) RemoveCollection(ctx context.Context, id string) error {
 			return fmt.Errorf("collection %q has %d subscriptions that write into it; remove them first: %w", col.Title, n, ErrInUse)
 		}
 		for _, sql := range []string{
+			`DELETE FROM observable WHERE collection = $1`,
 			`DELETE FROM entry WHERE collection = $1`,
 			`DELETE FROM facet WHERE collection = $1`,
 			`DELETE FROM tombstone WHERE collection = $1`,

@@ -117,7 +117,7 @@ func (s *Store) remove(c conn, col collection, id stix.Identifier, entries []hel
 		}
 		n++
 		touched.add(e.date)
-		if _, err := c.Exec(`DELETE FROM entry WHERE seq = $1`, e.seq); err != nil {
+		if err := s.removeEntry(c, col.number, e.seq); err != nil {
 			return 0, err
 		}
 		if _, err := c.Exec(`UPDATE facet SET entries = entries - 1 WHERE number = $1`, e.facet.number); err != nil {

@@ -38,6 +38,7 @@ type incoming struct {
 	// violations are what the object breaks of STIX 2.1, and the JSON of that for the entry, "" for nothing.
 	violations     []stix.Violation
 	violationsJSON string
+	observables    []int64 // digests of its observable values
 
 	version, key    string // the version and its sort key; of unversioned objects given on storing
 	facet           int64

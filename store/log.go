@@ -220,6 +220,9 @@ func (w *logWriter) insert(fresh []*incoming, at block) error {
 	if err != nil {
 		return err
 	}
+	if err := w.observe(fresh, at); err != nil {
+		return err
+	}
 	for f, n := range counts {
 		if _, err := w.conn.Exec(`UPDATE facet SET entries = entries + $2, last_added = $3 WHERE number = $1`, f, n[0], n[1]); err != nil {
 			return err

@@ -44,10 +44,11 @@ const writerLock = `SELECT pg_advisory_xact_lock(hashtextextended('skjold ' || c
 
 var textType = regexp.MustCompile(`\bTEXT\b`)
 
-// postgresDialect turns the schema's text into PostgreSQL's: SQLite's row number is a wide integer, and text is ordered
-// by bytes whatever the database's locale.
+// postgresDialect turns the schema's text into PostgreSQL's: SQLite's row number is a wide integer, a table kept in its
+// primary key is a table with an index, and text is ordered by bytes whatever the database's locale.
 func postgresDialect(sql string) string {
 	sql = strings.ReplaceAll(sql, "INTEGER PRIMARY KEY", "BIGINT PRIMARY KEY")
+	sql = strings.ReplaceAll(sql, " WITHOUT ROWID", "")
 	return textType.ReplaceAllString(sql, `TEXT COLLATE "C"`)
 }
 

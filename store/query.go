@@ -32,6 +32,13 @@ func (s *Store) Entries(ctx context.Context, q taxii.Query) (taxii.Page, error) 
 // page is Entries without counting them as served.
 func (s *Store) page(ctx context.Context, q taxii.Query) (taxii.Page, error) {
 	var page taxii.Page
+	if isSearch(q) {
+		leave, err := s.enterSearch(ctx)
+		if err != nil {
+			return page, err
+		}
+		defer leave()
+	}
 	err := s.read(ctx, func(c conn) error {
 		page = taxii.Page{}
 		col, err := collectionByID(c, q.Collection)
@@ -44,6 +51,9 @@ func (s *Store) page(ctx context.Context, q taxii.Query) (taxii.Page, error) {
 			return err
 		}
 		s.sets.remember(facets)
+		if isSearch(q) {
+			return s.search(c, col, q, facets, &page)
+		}
 		plan, ok := newPagePlan(col, q, facets)
 		if !ok {
 			return nil
@@ -64,6 +74,7 @@ type pagePlan struct {
 	others     []int64         // the others of those
 	divided    divided
 	until      taxii.DateAdded // no wanted entry is later
+	places     []int64         // the seqs to choose from, nil for all
 	args       []any
 }
 
@@ -86,7 +97,7 @@ func newPagePlan(col collection, q taxii.Query, facets []facet) (*pagePlan, bool
 		}
 		switch {
 		case f.last <= q.After:
-		case see && wants(q.Types, f.typ):
+		case see && wants(q.Types, f.typ) && (len(q.TLPs) == 0 || slices.Contains(q.TLPs, f.set.TLP)):
 			p.facets[f.number] = f
 			p.until = max(p.until, f.last)
 		default:
@@ -106,17 +117,31 @@ func (p *pagePlan) arg(value any) string {
 	return "$" + strconv.Itoa(len(p.args))
 }
 
+// pageBytes is the most octets of objects on a page.
+func pageBytes(q taxii.Query) int64 {
+	if q.MaxBytes > 0 {
+		return min(maxPageBytes, q.MaxBytes)
+	}
+	return maxPageBytes
+}
+
 // run reads the page.
 func (p *pagePlan) run(c conn, page *taxii.Page) error {
-	size, most := int64(0), int64(maxPageBytes)
-	if p.query.MaxBytes > 0 {
-		most = min(most, p.query.MaxBytes)
-	}
-	return c.Query(p.sql(), p.args, func(r row) error {
+	size, most := int64(0), pageBytes(p.query)
+	return p.each(c, func(e taxii.Entry) error {
 		if len(page.Entries) == p.query.Limit || size > most {
 			page.More = true
 			return errStop
 		}
+		size += int64(len(e.Raw))
+		page.Entries = append(page.Entries, e)
+		return nil
+	})
+}
+
+// each calls fn for the entries of the page and one more, until it returns an error; errStop ends it without one.
+func (p *pagePlan) each(c conn, fn func(taxii.Entry) error) error {
+	return c.Query(p.sql(), p.args, func(r row) error {
 		f, ok := p.facets[r.Int(1)]
 		if !ok {
 			return fmt.Errorf("an entry of facet %d was read that was not asked for", r.Int(1))
@@ -125,10 +150,8 @@ func (p *pagePlan) run(c conn, page *taxii.Page) error {
 			Level: f.set.Level(p.collection.DefaultTLP, f.unknown)}
 		if p.query.Bytes {
 			e.Raw = r.Bytes(4)
-			size += int64(len(e.Raw))
 		}
-		page.Entries = append(page.Entries, e)
-		return nil
+		return fn(e)
 	})
 }
 
@@ -139,6 +162,10 @@ func (p *pagePlan) sql() string {
 	columns := `e.date_added, e.facet, e.object, e.version`
 	if p.query.Bytes {
 		columns += `, e.raw`
+	}
+	if p.places != nil {
+		return `SELECT ` + columns + ` FROM entry e WHERE e.seq IN (` + listOf(p, padded(p.places)) + `)` +
+			and(append(p.facetCondition(), p.versionCondition()...)) + ` ORDER BY e.seq`
 	}
 	if ranges := p.ranges(); len(ranges) > 0 {
 		return `SELECT ` + columns + ` FROM entry e WHERE e.seq IN (` + p.merged(ranges) + `) ORDER BY e.seq`
@@ -156,7 +183,7 @@ func (p *pagePlan) sql() string {
 		conditions[2] = `+` + conditions[2]
 	}
 	if len(p.query.IDs) > 0 {
-		conditions = append(conditions, `e.object IN (`+p.list(texts(p.query.IDs))+`)`)
+		conditions = append(conditions, `e.object IN (`+listOf(p, texts(p.query.IDs))+`)`)
 	}
 	conditions = append(conditions, p.facetCondition()...)
 	conditions = append(conditions, p.versionCondition()...)
@@ -164,7 +191,8 @@ func (p *pagePlan) sql() string {
 		` ORDER BY ` + order + ` LIMIT ` + p.arg(p.query.Limit+1)
 }
 
-func (p *pagePlan) list(values []string) string {
+// listOf writes the placeholders of arguments.
+func listOf[T any](p *pagePlan, values []T) string {
 	marks := make([]string, len(values))
 	for i, v := range values {
 		marks[i] = p.arg(v)
@@ -283,6 +311,15 @@ func (p *pagePlan) merged(ranges []string) string {
 		ranges[i] = fmt.Sprintf(`SELECT * FROM (SELECT e.seq, e.date_added FROM entry e WHERE %s ORDER BY e.date_added LIMIT %s) s%d`, condition, limit, i)
 	}
 	return `SELECT seq FROM (SELECT seq, date_added FROM (` + strings.Join(ranges, ` UNION ALL `) + `) u ORDER BY date_added LIMIT ` + limit + `) p`
+}
+
+// padded repeats the last of at least one place until there are a power of two of them, so that the statements are few.
+func padded(places []int64) []int64 {
+	list := slices.Clone(places)
+	for len(list)&(len(list)-1) != 0 {
+		list = append(list, places[len(places)-1])
+	}
+	return list
 }
 
 func texts(ids []stix.Identifier) []string {

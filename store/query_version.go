@@ -125,7 +125,7 @@ func (p *pagePlan) versionCondition() []string {
 		any = append(any, d.isEnd("is_last", ">"))
 	}
 	if len(v.Exact) > 0 {
-		any = append(any, append([]string{`e.version_key IN (` + p.list(sortKeys(v.Exact)) + `)`}, d.isNewest()...))
+		any = append(any, append([]string{`e.version_key IN (` + listOf(p, sortKeys(v.Exact)) + `)`}, d.isNewest()...))
 	}
 	if len(any) == 1 {
 		return any[0]

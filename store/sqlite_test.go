@@ -3,6 +3,7 @@ package store_test
 import (
 	"testing"
 
+	"github.com/skjold-exchange/skjold/stix/pattern"
 	"github.com/skjold-exchange/skjold/store"
 	"github.com/skjold-exchange/skjold/store/storetest"
 )
@@ -12,6 +13,7 @@ func fixture(t *testing.T, options store.Options) *storetest.Fixture {
 	t.Helper()
 	clock := storetest.NewClock()
 	options.Now = clock.Now
+	options.PatternValues = pattern.Values
 	options.Quarantine = store.QuarantineBounds{Rows: storetest.QuarantineRows, Bytes: storetest.QuarantineBytes}
 	options.Submissions = storetest.Submissions
 	f := &storetest.Fixture{Clock: clock}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	gosync "sync"
 	"time"
 
@@ -29,6 +30,9 @@ type Options struct {
 	Submissions SubmissionOptions
 	// SlowStatement is how long a statement may take before it is logged, without its arguments; 0 for never.
 	SlowStatement time.Duration
+	// PatternValues returns the observable values that a STIX pattern names (pattern.Values), by which indicators are
+	// looked up. Every process that uses the database has the same; with nil indicators are not found by value.
+	PatternValues func(pattern string) []string
 	// Logger receives what the background work has to tell; nil for slog.Default.
 	Logger *slog.Logger
 	// Registerer receives the metrics; nil for none.
@@ -46,6 +50,12 @@ type Store struct {
 	now     func() time.Time
 	// quarantine bounds what is kept of each subscription.
 	quarantine QuarantineBounds
+	// patternValues is Options.PatternValues.
+	patternValues func(pattern string) []string
+	// looks bounds a search; searching holds a token for each that runs.
+	looks     looks
+	searching chan struct{}
+	searched  searchMemory
 
 	submissions SubmissionOptions
 	instance    string        // names this process among those that decide submissions
@@ -70,6 +80,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{
 		log: o.Logger, now: o.Now, quarantine: o.Quarantine.withDefaults(),
 		submissions: o.Submissions.withDefaults(), instance: uuid.NewString(), alone: o.URL == "", pending: make(chan struct{}, 1),
+		patternValues: o.PatternValues, looks: defaultLooks, searching: make(chan struct{}, max(2, runtime.GOMAXPROCS(0))),
 	}
 	if s.log == nil {
 		s.log = slog.Default()
@@ -122,8 +133,9 @@ func (s *Store) Close() error {
 
 // Run does the background work until ctx ends: it decides submissions that are pending, finds out whether a database that
 // failed works again, writes what Observe gathers every second and once at the end, removes statuses older than a week and
-// quarantined objects older than 90 days, lets collections go of what their Retention says every hour, and keeps the
-// write-ahead log short. It returns ctx's error. On a data directory one process at most may run it.
+// quarantined objects older than 90 days, lets collections go of what their Retention says every hour, keeps the
+// write-ahead log short, and reads the observable values of what an earlier version stored. It returns ctx's error. On a
+// data directory one process at most may run it.
 func (s *Store) Run(ctx context.Context) error {
 	var apart gosync.WaitGroup
 	apart.Go(func() { s.decide(ctx) })
@@ -139,6 +151,7 @@ func (s *Store) Run(ctx context.Context) error {
 			s.log.Warn("store: "+what, "error", err)
 		}
 	}
+	defer s.startReadingEarlier(ctx, report)()
 	report("removing old statuses", s.purgeStatuses(ctx))
 	report("removing old quarantined objects", s.retireQuarantine(ctx))
 	for {

@@ -23,6 +23,7 @@ func (s *Store) Add(ctx context.Context, sub taxii.Submission) (taxii.Status, er
 		return s.accept(ctx, sub)
 	}
 	all, definitions, rest := receiveAll(sub.Items)
+	s.readObservables(rest)
 	defer s.changed(sub.Collection)
 	var status taxii.Status
 	var repeated bool

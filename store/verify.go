@@ -44,6 +44,9 @@ var invariants = []struct{ rule, sql string }{
 	{"nothing that is held has a tombstone",
 		`SELECT c.title || ': ' || t.object FROM tombstone t JOIN collection c ON c.number = t.collection
 		 WHERE EXISTS (SELECT 1 FROM entry e WHERE e.collection = t.collection AND e.object = t.object AND e.version_key = t.version_key)`},
+	{"an observable value is of an entry that is held",
+		`SELECT c.title || ': ' || o.entry FROM observable o JOIN collection c ON c.number = o.collection
+		 WHERE NOT EXISTS (SELECT 1 FROM entry e WHERE e.seq = o.entry AND e.collection = o.collection)`},
 	{"what an entry breaks is recorded as a list",
 		`SELECT e.object FROM entry e WHERE e.violations <> '' AND e.violations NOT LIKE '[{%}]'`},
 	{"a subscription counts what the quarantine holds of it",

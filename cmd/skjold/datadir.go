@@ -12,6 +12,7 @@ import (
 
 	"github.com/skjold-exchange/skjold/config"
 	"github.com/skjold-exchange/skjold/federation"
+	"github.com/skjold-exchange/skjold/stix/pattern"
 	"github.com/skjold-exchange/skjold/store"
 	"github.com/skjold-exchange/skjold/taxii"
 )
@@ -62,7 +63,7 @@ func (d dataDir) require() error {
 
 // openStore opens the store that a configuration names.
 func openStore(ctx context.Context, d dataDir, cfg *config.Config) (*store.Store, error) {
-	return store.Open(ctx, store.Options{Dir: string(d), URL: string(cfg.Database.URL)})
+	return store.Open(ctx, store.Options{Dir: string(d), URL: string(cfg.Database.URL), PatternValues: pattern.Values})
 }
 
 // openNodeStore opens the store of an initialised node. A database that is gone is not made anew: an empty node in the

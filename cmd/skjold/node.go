@@ -49,7 +49,7 @@ func openNode(ctx context.Context, dir dataDir, cfg *config.Config, log *slog.Lo
 	if n.tls, err = loadTLS(cfg.TLS, log); err != nil {
 		return nil, err
 	}
-	n.store, err = store.Open(ctx, store.Options{Dir: string(dir), URL: string(cfg.Database.URL), Logger: log, Registerer: n.registry,
+	n.store, err = store.Open(ctx, store.Options{Dir: string(dir), URL: string(cfg.Database.URL), PatternValues: pattern.Values, Logger: log, Registerer: n.registry,
 		Submissions: submissionOptions(cfg), SlowStatement: cfg.Database.SlowQuery})
 	if err != nil {
 		return nil, err

@@ -126,6 +126,13 @@ CREATE TABLE meta (
   value TEXT NOT NULL
 );
 
+CREATE TABLE observable (
+  collection INTEGER NOT NULL,
+  value      BIGINT NOT NULL, -- the first eight bytes of the SHA-256 of the canonical value
+  entry      BIGINT NOT NULL, -- its seq
+  PRIMARY KEY (collection, value, entry)
+) WITHOUT ROWID;
+
 CREATE TABLE peer (
   account  INTEGER PRIMARY KEY REFERENCES account (number) ON DELETE CASCADE,
   jwks     BYTEA NOT NULL,
