@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/skjold-exchange/skjold/stix"
+	"github.com/skjold-exchange/skjold/stix/pattern"
 	"github.com/skjold-exchange/skjold/store"
 	"github.com/skjold-exchange/skjold/taxii"
 )
@@ -33,7 +34,7 @@ func indicators(tb testing.TB, seed uint64, n int) []taxii.Item {
 
 func openBench(b *testing.B) (*store.Store, taxii.Collection) {
 	b.Helper()
-	s, err := store.Open(b.Context(), store.Options{Dir: b.TempDir()})
+	s, err := store.Open(b.Context(), store.Options{Dir: b.TempDir(), PatternValues: pattern.Values})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -114,6 +115,10 @@ func BenchmarkEntries(b *testing.B) {
 		{"nothing-new", taxii.Query{Limit: 1000, After: 1 << 60, Bytes: true}},
 		{"none-visible", taxii.Query{Limit: 1000, Bytes: true, Visible: func(stix.MarkingSet, bool) bool { return false }}},
 		{"by-id", taxii.Query{Limit: 10, IDs: []stix.Identifier{indicators(b, 50, 1)[0].Object.ID}, Bytes: true}},
+		{"by-value", taxii.Query{Limit: 10, Values: []string{"203.0.113.7", namedBy(b, indicators(b, 50, 1)[0])}, Bytes: true}},
+		{"confident=1000", taxii.Query{Limit: 1000, Bytes: true, Conditions: []stix.Condition{
+			{Property: "confidence", Type: stix.IntegerProperty, Comparison: stix.AtLeast, Values: []string{"90"}}}}},
+		{"looked-through", taxii.Query{Limit: 1000, Bytes: true, Conditions: []stix.Condition{{Property: "labels", Values: []string{"no such label"}}}}},
 	} {
 		b.Run(q.name, func(b *testing.B) {
 			q.q.Collection = c.ID
@@ -126,10 +131,16 @@ func BenchmarkEntries(b *testing.B) {
 	}
 }
 
+// namedBy is the value that an indicator names.
+func namedBy(b *testing.B, item taxii.Item) string {
+	b.Helper()
+	return stix.ObservableValues(item.Object.Raw, pattern.Values)[0]
+}
+
 // BenchmarkOpen opens a store of 100,000 objects.
 func BenchmarkOpen(b *testing.B) {
 	dir := b.TempDir()
-	s, err := store.Open(b.Context(), store.Options{Dir: dir})
+	s, err := store.Open(b.Context(), store.Options{Dir: dir, PatternValues: pattern.Values})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -142,7 +153,7 @@ func BenchmarkOpen(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		s, err := store.Open(b.Context(), store.Options{Dir: dir})
+		s, err := store.Open(b.Context(), store.Options{Dir: dir, PatternValues: pattern.Values})
 		if err != nil {
 			b.Fatal(err)
 		}

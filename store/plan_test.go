@@ -119,6 +119,52 @@ func explain(t *testing.T, s *Store, sql string, args []any) []string {
 	return steps
 }
 
+// TestSearchPlans holds that an observable value is found by one probe of an index, and that what it leads to is read by its
+// place, in order.
+func TestSearchPlans(t *testing.T) {
+	s := openDir(t, t.TempDir())
+	const probe = "SEARCH observable USING PRIMARY KEY (collection=? AND value=? AND entry>?)"
+	for n, want := range map[int]int{1: 1, 2: 2, maxStreams: maxStreams, maxStreams + 1: 1, 1000: 1} {
+		values := make([]string, n)
+		for i := range values {
+			values[i] = fmt.Sprint(i)
+		}
+		sql, args := postingsSQL(1, values, 5, 10)
+		probes := 0
+		for _, step := range explain(t, s, sql, args) {
+			if step == probe {
+				probes++
+			} else if strings.Contains(step, "observable") {
+				t.Errorf("%d values: %s", n, step)
+			}
+		}
+		if probes != want {
+			t.Errorf("%d values: %d probes of the index, want %d", n, probes, want)
+		}
+	}
+	facets := []facet{{number: 1, setNumber: 1, set: stix.MarkingSet{TLP: stix.TLPGreen}, specVersion: "2.1", entries: 900, last: 10},
+		{number: 2, setNumber: 2, set: stix.MarkingSet{TLP: stix.TLPRed}, specVersion: "2.1", entries: 100, last: 10}}
+	for name, q := range map[string]taxii.Query{
+		"last versions":    {},
+		"an exact version": {Version: taxii.VersionMatch{Exact: []stix.Timestamp{stix.TimestampOf(time.Unix(0, 0))}}},
+		"of a level":       {Visible: func(m stix.MarkingSet, _ bool) bool { return m.TLP == stix.TLPRed }},
+	} {
+		plan, ok := newPagePlan(collection{number: 1, Collection: taxii.Collection{Objects: 1000}}, withLimit(q), facets)
+		if !ok {
+			t.Fatal("no plan")
+		}
+		plan.places = []int64{3, 4, 5}
+		if diff := cmp.Diff([]string{"SEARCH e USING INTEGER PRIMARY KEY (rowid=?)"}, explain(t, s, plan.sql(), plan.args)); diff != "" {
+			t.Errorf("%s: plan of %s (-want +got):\n%s", name, plan.sql(), diff)
+		}
+	}
+}
+
+func withLimit(q taxii.Query) taxii.Query {
+	q.Limit, q.Bytes = 10, true
+	return q
+}
+
 // TestAccountPlans holds that who a request comes from is found without passing over other accounts.
 func TestAccountPlans(t *testing.T) {
 	s := openDir(t, t.TempDir())

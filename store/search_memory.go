@@ -11,9 +11,6 @@ import (
 	"github.com/skjold-exchange/skjold/taxii"
 )
 
-// rememberFrom is after how many objects it is worth to remember how far a search has come.
-const rememberFrom = 2 * widestLook
-
 // maxSearchMemory bounds the numbers kept in a searchMemory.
 const maxSearchMemory = 1 << 20
 
@@ -74,9 +71,9 @@ func (x *search) sees(f facet) bool {
 	return x.query.Visible == nil || x.query.Visible(f.set, f.unknown)
 }
 
-// remember keeps the position reached by a search that has found nothing yet.
+// remember keeps the position reached by a search that has looked at much and has found nothing yet.
 func (x *search) remember(key [sha256.Size]byte, until taxii.DateAdded) error {
-	if len(x.page.Entries) > 0 || x.looked < rememberFrom {
+	if len(x.page.Entries) > 0 || x.looked < x.store.looks.enough {
 		return nil
 	}
 	removals, err := counter(x.conn, "removal")
