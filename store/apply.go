@@ -41,7 +41,7 @@ func (s *Store) Apply(ctx context.Context, page sync.PulledPage) (sync.Applied, 
 		for _, in := range all {
 			in.from(string(sub.Peer))
 		}
-		w := &logWriter{conn: c, collection: col, now: s.now().UnixMicro(), honour: true}
+		w := &logWriter{conn: c, collection: col, now: s.now().UnixMicro(), honour: true, digests: s.observables}
 		if err := w.store(definitions, rest); err != nil {
 			return err
 		}

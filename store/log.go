@@ -15,9 +15,11 @@ type logWriter struct {
 	// honour: a tombstone keeps an object out (replication); otherwise storing it again removes the tombstone.
 	honour bool
 	// by, where it is not empty, is the only creator whose objects are taken (§3.6).
-	by     stix.Identifier
-	sets   map[string]int64   // numbers of marking sets by key
-	facets map[facetKey]int64 // numbers of facets
+	by stix.Identifier
+	// digests reads the observable values of entries that are moved.
+	digests func(raw []byte) []int64
+	sets    map[string]int64   // numbers of marking sets by key
+	facets  map[facetKey]int64 // numbers of facets
 	// touched are the entries that were there before and are changed.
 	touched touches
 }
@@ -36,7 +38,7 @@ func (w *logWriter) store(definitions, rest []*incoming) error {
 	for _, in := range definitions {
 		// Also where another source had brought it before.
 		if (in.outcome == stored || in.outcome == known) && in.statesOnly() {
-			if err := learn(w.conn, w.collection.number, in.object.ID, in.set.Source, w.now); err != nil {
+			if err := learn(w.conn, w.collection.number, in.object.ID, in.set.Source, w.now, w.digests); err != nil {
 				return err
 			}
 		}

@@ -71,7 +71,7 @@ func internFacet(c conn, collection, set int64, typ, specVersion string) (int64,
 // another; and what a peer defines is known for that peer's objects alone, or it could declare those of others harmless.
 // Entries that nobody was served because
 // of the marking become servable: they move to the end of the log, so that cursors that have passed them get them still.
-func learn(c conn, collection int64, marking stix.Identifier, source string, now int64) error {
+func learn(c conn, collection int64, marking stix.Identifier, source string, now int64, digests func(raw []byte) []int64) error {
 	added, err := c.Exec(`INSERT INTO known_marking (collection, marking, source, since) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (collection, marking, source) DO NOTHING`, collection, string(marking), source, now)
 	if err != nil || added == 0 {
@@ -91,11 +91,11 @@ func learn(c conn, collection int64, marking stix.Identifier, source string, now
 	if _, err := c.Exec(`UPDATE facet SET unknown = 0 WHERE number IN (` + integers(understood) + `)`); err != nil {
 		return err
 	}
-	return moveToEnd(c, collection, understood, now)
+	return moveToEnd(c, collection, understood, now, digests)
 }
 
 // moveToEnd gives the entries of some facets of a collection new dates after all others, in their old order.
-func moveToEnd(c conn, collection int64, facets []int64, now int64) error {
+func moveToEnd(c conn, collection int64, facets []int64, now int64, digests func(raw []byte) []int64) error {
 	var seqs []int64
 	var touched touches
 	err := c.Query(`SELECT seq, date_added FROM entry WHERE collection = $1 AND facet IN (`+integers(facets)+`) ORDER BY date_added`, []any{collection},
@@ -119,6 +119,9 @@ func moveToEnd(c conn, collection int64, facets []int64, now int64) error {
 		moves[i] = []any{seq, block.seq + int64(i), block.date + int64(i)}
 	}
 	if err := c.ExecMany(`UPDATE entry SET seq = $2, date_added = $3 WHERE seq = $1`, moves); err != nil {
+		return err
+	}
+	if err := moveObservables(c, collection, moves, digests); err != nil {
 		return err
 	}
 	_, err = c.Exec(`UPDATE facet SET last_added = $1 WHERE number IN (`+integers(facets)+`)`, block.date+int64(len(seqs))-1)

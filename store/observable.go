@@ -40,7 +40,10 @@ func (s *Store) readObservables(list []*incoming) {
 	}
 }
 
-const insertObservable = `INSERT INTO observable (collection, value, entry) VALUES ($1, $2, $3)`
+const (
+	insertObservable = `INSERT INTO observable (collection, value, entry) VALUES ($1, $2, $3)`
+	deleteObservable = `DELETE FROM observable WHERE collection = $1 AND value = $2 AND entry = $3`
+)
 
 // observe notes the values of entries that are being inserted at consecutive places.
 func (w *logWriter) observe(fresh []*incoming, at block) error {
@@ -53,7 +56,8 @@ func (w *logWriter) observe(fresh []*incoming, at block) error {
 	return w.conn.ExecMany(insertObservable, rows)
 }
 
-// removeEntry deletes an entry and its values. Everything that deletes entries and leaves their collection does it here.
+// removeEntry deletes an entry and its values; the caller tells caches (touches). Whatever deletes entries and leaves their
+// collection does it by this.
 func (s *Store) removeEntry(c conn, collection, seq int64) error {
 	var digests []int64
 	if _, err := one(c, `SELECT raw FROM entry WHERE seq = $1`, []any{seq}, func(r row) error {
@@ -66,7 +70,7 @@ func (s *Store) removeEntry(c conn, collection, seq int64) error {
 	for i, digest := range digests {
 		rows[i] = []any{collection, digest, seq}
 	}
-	if err := c.ExecMany(`DELETE FROM observable WHERE collection = $1 AND value = $2 AND entry = $3`, rows); err != nil {
+	if err := c.ExecMany(deleteObservable, rows); err != nil {
 		return err
 	}
 	if _, err := c.Exec(`DELETE FROM entry WHERE seq = $1`, seq); err != nil {
@@ -74,6 +78,33 @@ func (s *Store) removeEntry(c conn, collection, seq int64) error {
 	}
 	_, err := c.Exec(`UPDATE counter SET value = value + 1 WHERE name = 'removal'`)
 	return err
+}
+
+// moveObservables brings the values of entries to their new places. Each move is a list of the old and the new one.
+func moveObservables(c conn, collection int64, moves [][]any, digests func(raw []byte) []int64) error {
+	return chunks(moves, func(chunk [][]any) error {
+		before := make(map[int64]int64, len(chunk)) // old places by new ones
+		args := make([]any, len(chunk))
+		for i, move := range chunk {
+			before[move[1].(int64)] = move[0].(int64)
+			args[i] = move[1]
+		}
+		var old, fresh [][]any
+		err := c.Query(`SELECT seq, raw FROM entry WHERE seq IN (`+placeholders(1, len(args))+`)`, args, func(r row) error {
+			for _, digest := range digests(r.Bytes(1)) {
+				old = append(old, []any{collection, digest, before[r.Int(0)]})
+				fresh = append(fresh, []any{collection, digest, r.Int(0)})
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if err := c.ExecMany(deleteObservable, old); err != nil {
+			return err
+		}
+		return c.ExecMany(insertObservable, fresh)
+	})
 }
 
 // counter reads one of the node's counters.

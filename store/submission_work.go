@@ -161,6 +161,7 @@ func (s *Store) decidePart(ctx context.Context, at claim) error {
 		return err
 	}
 	all, definitions, rest := receiveAll(sub.Items)
+	s.readObservables(rest)
 	defer s.changed(sub.Collection)
 	var gone bool
 	err = s.commits.do(ctx, len(all), func(c conn) error {
@@ -168,7 +169,7 @@ func (s *Store) decidePart(ctx context.Context, at claim) error {
 		if err := s.pass(c, at, now, len(all), size(sub.Items)); err != nil {
 			return err
 		}
-		err := submit(c, sub, all, definitions, rest, now)
+		err := s.submit(c, sub, all, definitions, rest, now)
 		gone = errors.Is(err, taxii.ErrNotFound)
 		if err != nil && !gone {
 			return err

@@ -32,7 +32,7 @@ func (s *Store) Add(ctx context.Context, sub taxii.Submission) (taxii.Status, er
 		if status, repeated, err = repetition(c, sub, now); err != nil || repeated {
 			return err
 		}
-		if err := submit(c, sub, all, definitions, rest, now); err != nil {
+		if err := s.submit(c, sub, all, definitions, rest, now); err != nil {
 			return err
 		}
 		status = newStatus(sub, all, now)
@@ -51,12 +51,12 @@ func (s *Store) Add(ctx context.Context, sub taxii.Submission) (taxii.Status, er
 }
 
 // submit stores the items of a submission, or of a part of one, inside a write transaction, and sets their outcomes.
-func submit(c conn, sub taxii.Submission, all, definitions, rest []*incoming, now int64) error {
+func (s *Store) submit(c conn, sub taxii.Submission, all, definitions, rest []*incoming, now int64) error {
 	col, err := collectionByID(c, sub.Collection)
 	if err != nil {
 		return err
 	}
-	w := &logWriter{conn: c, collection: col, now: now, by: sub.Identity}
+	w := &logWriter{conn: c, collection: col, now: now, by: sub.Identity, digests: s.observables}
 	if err := w.store(definitions, rest); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -19,6 +20,7 @@ var searchTests = []testCase{
 	{"objects are found by value", testValues},
 	{"what was deleted is not found by value", testValuesDeleted},
 	{"values are found in their own collection", testValuesElsewhere},
+	{"what becomes servable is found by value at its new place", testValuesMoved},
 	{"values, levels and properties agree with the definition", testSearchOracle},
 	{"conditions that mean nothing are refused", testBadConditions},
 }
@@ -50,9 +52,6 @@ func indicatorOf(n, day int, level stix.TLP, properties map[string]any, named ..
 		terms = append(terms, fmt.Sprintf("%s:value = '%s'", v.typ, v.written))
 		s.values = append(s.values, v.canonical)
 	}
-	for name, value := range properties {
-		s.properties[name] = value
-	}
 	all := map[string]any{
 		"type": "indicator", "spec_version": "2.1", "id": id("indicator", n), "created": "2025-12-01T00:00:00.000Z",
 		"modified": fmt.Sprintf("2026-01-%02dT00:00:00.000Z", day), "pattern_type": "stix", "pattern": "[" + strings.Join(terms, " OR ") + "]",
@@ -60,9 +59,8 @@ func indicatorOf(n, day int, level stix.TLP, properties map[string]any, named ..
 	if m := stix.MarkingOf(level); m != "" {
 		all["object_marking_refs"] = []any{m}
 	}
-	for name, value := range all {
-		s.properties[name] = value
-	}
+	maps.Copy(s.properties, all)
+	maps.Copy(s.properties, properties)
 	return s.made()
 }
 
@@ -187,6 +185,23 @@ func testValuesElsewhere(t *testing.T, f *Fixture) {
 	}
 }
 
+func testValuesMoved(t *testing.T, f *Fixture) {
+	c := f.collection(t, "Moved")
+	marked := map[string]any{"object_marking_refs": []any{id("marking-definition", 1)}}
+	hidden := indicatorOf(1, 1, stix.TLPUnmarked, marked, spellings[0])
+	f.add(t, c, hidden.Object, indicatorOf(2, 1, stix.TLPGreen, nil, spellings[0]).Object)
+	q := taxii.Query{Collection: c.ID, Values: []string{spellings[0].canonical}, Visible: func(_ stix.MarkingSet, unknown bool) bool { return !unknown }}
+	if diff := cmp.Diff([]string{"indicator-002 2026-01-01T00:00:00.000Z"}, names(f.page(t, q).Entries)); diff != "" {
+		t.Errorf("before (-want +got):\n%s", diff)
+	}
+	f.add(t, c, statement(1))
+	if diff := cmp.Diff([]string{"indicator-002 2026-01-01T00:00:00.000Z", "indicator-001 2026-01-01T00:00:00.000Z"}, names(f.page(t, q).Entries)); diff != "" {
+		t.Errorf("after its marking became known (-want +got):\n%s", diff)
+	}
+	f.delete(t, taxii.Deletion{Collection: c.ID, ID: id("indicator", 1)})
+	f.verify(t)
+}
+
 func testBadConditions(t *testing.T, f *Fixture) {
 	c := f.collection(t, "Bad")
 	_, err := f.Store.Entries(t.Context(), taxii.Query{Collection: c.ID, Limit: 1, Conditions: []stix.Condition{{Property: "confidence", Type: stix.IntegerProperty, Values: []string{"x"}}}})
@@ -247,7 +262,7 @@ func randomSearchable(random *rand.Rand) searchable {
 		}
 	}
 	maybe("confidence", of.IntN(5)*25)
-	maybe("revoked", of.IntN(2) == 0)
+	maybe("revoked", day == 6) // the last version, as nothing counts after it
 	maybe("labels", []any{"common", fmt.Sprint("l", of.IntN(3))})
 	maybe("name", fmt.Sprint("n", of.IntN(3)))
 	maybe("valid_until", fmt.Sprintf("2026-02-%02dT00:00:00Z", 1+of.IntN(5)))
