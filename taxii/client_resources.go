@@ -111,6 +111,8 @@ type PageRequest struct {
 	Limit      int
 	// IDs, Types, SpecVersions and Versions are the match fields.
 	IDs, Types, SpecVersions, Versions []string
+	// Fields are further match fields by name, such as value or confidence-gte, which not every server takes.
+	Fields map[string][]string
 }
 
 func (q PageRequest) encode() string {
@@ -129,6 +131,9 @@ func (q PageRequest) encode() string {
 	set("match[type]", strings.Join(q.Types, ","))
 	set("match[spec_version]", strings.Join(q.SpecVersions, ","))
 	set("match[version]", strings.Join(q.Versions, ","))
+	for name, values := range q.Fields {
+		set("match["+name+"]", strings.Join(values, ","))
+	}
 	return v.Encode()
 }
 

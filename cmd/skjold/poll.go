@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -29,6 +30,7 @@ func (a *app) pollCommand() *cobra.Command {
 	var remote remoteFlags
 	var addedAfter, cursor string
 	var q taxii.PageRequest
+	var matches []string
 	cmd := &cobra.Command{
 		Use:   "poll COLLECTION-URL",
 		Short: "Read a collection of any TAXII 2.1 server as JSON lines",
@@ -37,7 +39,9 @@ position is kept in a file, and the next run goes on from there: every object co
 the objects before it were, so an interrupted run repeats at most a page and misses nothing.`,
 		Example: `  skjold poll https://node.example.org/taxii2/main/collections/indicators/ --user soc --password-file key.txt
   skjold poll https://node.example.org/taxii2/main/collections/indicators/ --user soc --cursor soc.cursor >>feed.jsonl
-  skjold poll https://node.example.org/taxii2/main/collections/indicators/ --user soc --match-type indicator,malware --added-after 2026-01-01T00:00:00Z`,
+  skjold poll https://node.example.org/taxii2/main/collections/indicators/ --user soc --match-type indicator,malware --added-after 2026-01-01T00:00:00Z
+  skjold poll https://node.example.org/taxii2/main/collections/indicators/ --user soc --match value=203.0.113.7,evil.example
+  skjold poll https://node.example.org/taxii2/main/collections/indicators/ --user soc --match confidence-gte=70 --match labels=phishing`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if addedAfter != "" && cursor != "" {
@@ -50,6 +54,9 @@ the objects before it were, so an interrupted run repeats at most a page and mis
 			}
 			if q.Limit < 0 {
 				return usagef("--limit %d is negative", q.Limit)
+			}
+			if err := addMatches(&q, matches); err != nil {
+				return err
 			}
 			client, err := remote.client(args[0])
 			if err != nil {
@@ -68,7 +75,31 @@ the objects before it were, so an interrupted run repeats at most a page and mis
 	cmd.Flags().StringSliceVar(&q.Types, "match-type", nil, "only objects of these types")
 	cmd.Flags().StringSliceVar(&q.IDs, "match-id", nil, "only objects with these ids")
 	cmd.Flags().StringSliceVar(&q.Versions, "match-version", nil, "which versions: last (the default), first, all, or timestamps")
+	cmd.Flags().StringArrayVar(&matches, "match", nil, "FIELD=VALUE, a match field and what it is to be, or a list with commas of which one is enough;\nmay be given for several fields, which must all match. A node of skjold takes value, confidence-gte,\nmodified-gte, labels, tlp and others; %2C is a comma inside a value")
 	return cmd
+}
+
+// addMatches adds the values of --match to a query.
+func addMatches(q *taxii.PageRequest, matches []string) error {
+	q.Fields = make(map[string][]string)
+	for _, match := range matches {
+		field, value, ok := strings.Cut(match, "=")
+		if !ok || field == "" || value == "" {
+			return usagef("--match %s is not of the form FIELD=VALUE, such as value=203.0.113.7", printable(match))
+		}
+		values := strings.Split(value, ",")
+		standard := map[string]*[]string{"id": &q.IDs, "type": &q.Types, "version": &q.Versions, "spec_version": &q.SpecVersions}
+		list, isStandard := standard[field]
+		if q.Fields[field] != nil || isStandard && len(*list) > 0 {
+			return usagef("the match field %s is given twice; write its values as one list with commas", printable(field))
+		}
+		if isStandard {
+			*list = values
+		} else {
+			q.Fields[field] = values
+		}
+	}
+	return nil
 }
 
 // poll prints everything after a position. Objects that cannot be taken are told on standard error and counted.
@@ -138,10 +169,15 @@ func (a *app) poll(ctx context.Context, client *taxii.Client, url string, from t
 // queryText is what a poll asks for, beside where it begins and how much it takes at a time.
 func queryText(q taxii.PageRequest) string {
 	var parts []string
-	for _, f := range []struct {
+	type field struct {
 		name   string
 		values []string
-	}{{"id", q.IDs}, {"type", q.Types}, {"version", q.Versions}, {"spec_version", q.SpecVersions}} {
+	}
+	fields := []field{{"id", q.IDs}, {"type", q.Types}, {"version", q.Versions}, {"spec_version", q.SpecVersions}}
+	for _, name := range slices.Sorted(maps.Keys(q.Fields)) {
+		fields = append(fields, field{name, q.Fields[name]})
+	}
+	for _, f := range fields {
 		if len(f.values) > 0 {
 			values := slices.Clone(f.values)
 			slices.Sort(values)
