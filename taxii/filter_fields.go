@@ -59,8 +59,8 @@ func fieldOf(c stix.Condition) string {
 	return c.Property + [...]string{stix.EqualTo: "", stix.AtLeast: atLeastSuffix, stix.AtMost: atMostSuffix}[c.Comparison]
 }
 
-// contentFields are all fields of this file, in order.
-var contentFields = slices.Sorted(slices.Values(slices.AppendSeq([]string{tlpField, valueField}, maps.Keys(conditionFields))))
+// contentFields are all fields of this file, in the order in which clients are told them.
+var contentFields = append([]string{valueField, tlpField}, slices.Sorted(maps.Keys(conditionFields))...)
 
 // propertyTypes says what the values of a condition must be.
 var propertyTypes = [...]string{

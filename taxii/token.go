@@ -191,7 +191,7 @@ func (r *tokenReader) match() (m Match) {
 func (r *tokenReader) content(m *Match) {
 	field := string(r.bytes(r.number(maxVersionText)))
 	values := r.list()
-	if _, known := slices.BinarySearch(contentFields, field); !known || len(values) == 0 {
+	if !slices.Contains(contentFields, field) || len(values) == 0 {
 		r.fail()
 		return
 	}
