@@ -181,6 +181,9 @@ type CollectionChange struct {
 	Title       *string // as in NewCollection
 	Description *string
 	Lenient     *bool // for what is added from then on; what is held stays
+	// DefaultTLP is how objects without a TLP marking are handled from then on, those that are held included;
+	// stix.TLPUnmarked: further ones are refused, and those that are held are served to nobody.
+	DefaultTLP *stix.TLP
 }
 
 // ChangeCollection changes a collection and returns it as it is then. The errors are taxii.ErrNotFound, ErrInvalid and
@@ -191,6 +194,9 @@ func (s *Store) ChangeCollection(ctx context.Context, id string, change Collecti
 			return taxii.Collection{}, err
 		}
 	}
+	if change.DefaultTLP != nil && *change.DefaultTLP > stix.TLPRed {
+		return taxii.Collection{}, invalid("%v is not a TLP level", *change.DefaultTLP)
+	}
 	defer s.changed(id)
 	var col collection
 	err := s.write(ctx, func(c conn) (err error) {
@@ -200,6 +206,7 @@ func (s *Store) ChangeCollection(ctx context.Context, id string, change Collecti
 		col.Title = valueOr(change.Title, col.Title)
 		col.Description = valueOr(change.Description, col.Description)
 		col.Lenient = valueOr(change.Lenient, col.Lenient)
+		col.DefaultTLP = valueOr(change.DefaultTLP, col.DefaultTLP)
 		taken, err := number(c, `SELECT COUNT(*) FROM collection WHERE title_folded = $1 AND number <> $2`, fold(col.Title), col.number)
 		if err != nil {
 			return err
@@ -207,8 +214,8 @@ func (s *Store) ChangeCollection(ctx context.Context, id string, change Collecti
 		if taken > 0 {
 			return fmt.Errorf("a collection with the title %q: %w", col.Title, ErrExists)
 		}
-		_, err = c.Exec(`UPDATE collection SET title = $2, title_folded = $3, description = $4, lenient = $5 WHERE number = $1`,
-			col.number, col.Title, fold(col.Title), col.Description, col.Lenient)
+		_, err = c.Exec(`UPDATE collection SET title = $2, title_folded = $3, description = $4, lenient = $5, default_tlp = $6 WHERE number = $1`,
+			col.number, col.Title, fold(col.Title), col.Description, col.Lenient, int(col.DefaultTLP))
 		return err
 	})
 	if err != nil {

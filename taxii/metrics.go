@@ -2,6 +2,7 @@ package taxii
 
 import (
 	"errors"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -13,6 +14,7 @@ type metrics struct {
 	requests *prometheus.CounterVec   // by operation, status class and kind of principal
 	duration *prometheus.HistogramVec // seconds, by operation
 	served   *prometheus.CounterVec   // objects sent, by kind of principal
+	limited  *prometheus.CounterVec   // requests answered 429, by kind of principal
 	received *prometheus.CounterVec   // objects of submissions, by outcome
 }
 
@@ -34,6 +36,9 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		}, []string{"operation"})),
 		served: registered(r, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "skjold_taxii_objects_served_total", Help: "STIX objects sent to callers.",
+		}, []string{"principal"})),
+		limited: registered(r, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "skjold_taxii_limited_total", Help: "TAXII requests answered with 429, as the caller had used up what it may ask for.",
 		}, []string{"principal"})),
 		received: registered(r, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "skjold_taxii_objects_received_total", Help: "STIX objects of submissions, by what became of them.",
@@ -62,6 +67,9 @@ func registered[C prometheus.Collector](r prometheus.Registerer, c C) C {
 func (m *metrics) request(x *exchange, kind string, took time.Duration) {
 	m.requests.WithLabelValues(x.operation, strconv.Itoa(x.status/100)+"xx", kind).Inc()
 	m.duration.WithLabelValues(x.operation).Observe(took.Seconds())
+	if x.status == http.StatusTooManyRequests {
+		m.limited.WithLabelValues(kind).Inc()
+	}
 	if x.served > 0 {
 		m.served.WithLabelValues(kind).Add(float64(x.served))
 	}

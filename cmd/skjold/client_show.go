@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -39,6 +38,37 @@ the oldest of these has been waiting. It is where to look when somebody says tha
 	}
 }
 
+// loginInWords tells what an account may log in with.
+func loginInWords(c store.Client) string {
+	words := "key"
+	if c.HasPassword {
+		words += ", password"
+	}
+	if n := len(c.Certificates); n > 0 {
+		words += ", " + counted(n, "certificate")
+	}
+	return words
+}
+
+// ratesInWords tells how much an account may ask for.
+func ratesInWords(j clientJSON) string {
+	const asConfigured = "as limits say"
+	otherwise := asConfigured
+	if j.Admin {
+		otherwise = wordNone
+	}
+	bound := func(rate, of string) string {
+		switch rate = cmp.Or(rate, otherwise); rate {
+		case wordNone:
+			return "any number of " + of
+		case asConfigured:
+			return of + " " + asConfigured
+		}
+		return rate + " " + of + " a minute"
+	}
+	return bound(j.Rate, "requests") + ", " + bound(j.ByteRate, "bytes")
+}
+
 func (a *app) printClient(ctx context.Context, st *store.Store, c store.Client, j clientJSON) error {
 	names, err := collectionNames(ctx, st)
 	if err != nil {
@@ -46,7 +76,7 @@ func (a *app) printClient(ctx context.Context, st *store.Store, c store.Client, 
 	}
 	now := time.Now()
 	for _, line := range [][2]string{
-		{"account", strings.TrimSpace(c.Name + " " + map[bool]string{true: "(disabled)"}[c.Disabled])},
+		{"account", c.Name}, {"state", stateInWords(c, now)}, {"logs in with", loginInWords(c)}, {"may ask for", ratesInWords(j)},
 		{"reads", rightsInWords(c, names, canRead)}, {"writes", rightsInWords(c, names, canWrite)},
 		{"last pull", ago(now, c.LastPull)}, {"last request", ago(now, c.LastSeen)},
 		{"objects served", strconv.FormatInt(c.ObjectsServed, 10)},

@@ -36,7 +36,7 @@ served, such as TLP:RED. Nodes that have received it keep it, and pulls do not b
 				if a.json {
 					return printJSON(a.out, map[string]any{"id": id, "versions": n})
 				}
-				_, err = fmt.Fprintf(a.out, "Deleted %d versions of %s from %s\n", n, id, printable(c.Title))
+				_, err = fmt.Fprintf(a.out, "Deleted %s of %s from %s\n", counted(n, "version"), id, printable(c.Title))
 				return err
 			})
 		},

@@ -54,19 +54,24 @@ func violatingInWords(n int64) string {
 }
 
 func (a *app) collectionSetCommand() *cobra.Command {
-	var title, description, rules string
+	var title, description, rules, defaultTLP string
 	var retention retentionFlags
 	cmd := &cobra.Command{
 		Use:   "set ID|ALIAS|TITLE",
-		Short: "Change a collection's title, description, rules or what it lets go of",
+		Short: "Change a collection's title, description, rules, default TLP or what it lets go of",
 		Long: `Change what is given and leave the rest. A running node goes by it within two seconds. Other rules are for what is
 published from then on; what the collection holds stays. The rules of what is pulled from a peer are those of the
 subscription.
+
+Another --default-tlp is for the unmarked objects that the collection holds too: with refuse they are served to nobody. What a
+peer has pulled past while it was not let read it comes with 'skjold federation resync' there; what peers have already is not
+called back.
 
 --retain-revoked, --retain-expired and --retain-superseded say after which time the collection lets go of such objects and
 versions; unless set, it keeps everything. A running node sees to it every hour, skjold compact at once.`,
 		Args: cobra.ExactArgs(1),
 		Example: `  skjold collection set official-feed --rules lenient
+  skjold collection set indicators --default-tlp green
   skjold collection set indicators --retain-revoked 90d --retain-expired 90d --retain-superseded 30d
   skjold collection set indicators --title "Indicators, region" --description "Shared by the region's nodes" --json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -84,8 +89,15 @@ versions; unless set, it keeps everything. A running node sees to it every hour,
 				}
 				change.Lenient = &lenient
 			}
+			if cmd.Flags().Changed("default-tlp") {
+				level, err := parseDefaultTLP(defaultTLP)
+				if err != nil {
+					return err
+				}
+				change.DefaultTLP = &level
+			}
 			if change == (store.CollectionChange{}) && !retention.given() {
-				return usagef("say what to change: --title, --description, --rules or --retain-…")
+				return usagef("say what to change: --title, --description, --rules, --default-tlp or --retain-…")
 			}
 			if err := retention.change(new(store.Retention)); err != nil {
 				return err
@@ -108,6 +120,7 @@ versions; unless set, it keeps everything. A running node sees to it every hour,
 	retention.add(cmd)
 	cmd.Flags().StringVar(&title, "title", "", "title, unique on this node, without dots")
 	cmd.Flags().StringVar(&description, "description", "", "what is in it, for whom")
+	cmd.Flags().StringVar(&defaultTLP, "default-tlp", "", "how objects without a TLP marking are handled: clear, green, amber, amber+strict or refuse")
 	addRulesFlag(cmd, &rules, "")
 	return cmd
 }

@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -89,39 +87,6 @@ func forwarded(r *http.Request) bool {
 func fromLoopback(r *http.Request) bool {
 	a, err := netip.ParseAddrPort(r.RemoteAddr)
 	return err == nil && a.Addr().Unmap().IsLoopback()
-}
-
-// clientAddress puts the address that a trusted proxy names into RemoteAddr: the last one in X-Forwarded-For that is
-// not itself a trusted proxy. Everybody else's header is ignored.
-func clientAddress(trusted []netip.Prefix, next http.Handler) http.Handler {
-	if len(trusted) == 0 {
-		return next
-	}
-	isTrusted := func(a netip.Addr) bool {
-		for _, p := range trusted {
-			if p.Contains(a.Unmap()) {
-				return true
-			}
-		}
-		return false
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		from, err := netip.ParseAddrPort(r.RemoteAddr)
-		if err == nil && isTrusted(from.Addr()) {
-			hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-			for i := len(hops) - 1; i >= 0; i-- {
-				a, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
-				if err != nil {
-					break
-				}
-				r.RemoteAddr = net.JoinHostPort(a.String(), "0")
-				if !isTrusted(a) {
-					break
-				}
-			}
-		}
-		next.ServeHTTP(w, r)
-	})
 }
 
 // logHandler is JSON for programs and text for people, as configured.

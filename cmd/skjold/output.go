@@ -56,6 +56,14 @@ func printableLines(s string) string {
 	return strings.Join(lines, "\n  ")
 }
 
+// counted is a number with its noun, whose plural is regular.
+func counted[N int | int64](n N, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
 // ago says how long ago t was, in words; "never" for the zero time.
 func ago(now, t time.Time) string {
 	if t.IsZero() {

@@ -210,6 +210,7 @@ func testChangeCollection(t *testing.T, f *Fixture) {
 	}
 	text := func(s string) *string { return &s }
 	yes, no := true, false
+	green, refuse, none := stix.TLPGreen, stix.TLPUnmarked, stix.TLPRed+1
 	for _, step := range []struct {
 		name   string
 		change store.CollectionChange
@@ -220,6 +221,8 @@ func testChangeCollection(t *testing.T, f *Fixture) {
 		{"the title alone", store.CollectionChange{Title: text("Official feed")}, func(c *taxii.Collection) { c.Title = "Official feed" }},
 		{"the case of the title", store.CollectionChange{Title: text("official feed")}, func(c *taxii.Collection) { c.Title = "official feed" }},
 		{"the description", store.CollectionChange{Description: text("As it comes.")}, func(c *taxii.Collection) { c.Description = "As it comes." }},
+		{"the default TLP", store.CollectionChange{DefaultTLP: &green}, func(c *taxii.Collection) { c.DefaultTLP = stix.TLPGreen }},
+		{"unmarked objects refused", store.CollectionChange{DefaultTLP: &refuse}, func(c *taxii.Collection) { c.DefaultTLP = stix.TLPUnmarked }},
 		{"all at once", store.CollectionChange{Title: text("Feed"), Description: text(""), Lenient: &no},
 			func(c *taxii.Collection) { c.Title, c.Description, c.Lenient = "Feed", "", false }},
 	} {
@@ -240,6 +243,7 @@ func testChangeCollection(t *testing.T, f *Fixture) {
 	}{
 		"a title that is taken":  {c.ID, store.CollectionChange{Title: text("OTHER"), Lenient: &yes}, store.ErrExists},
 		"a title with a dot":     {c.ID, store.CollectionChange{Title: text("a.b"), Lenient: &yes}, store.ErrInvalid},
+		"a level that is none":   {c.ID, store.CollectionChange{DefaultTLP: &none, Lenient: &yes}, store.ErrInvalid},
 		"no title":               {c.ID, store.CollectionChange{Title: text(""), Lenient: &yes}, store.ErrInvalid},
 		"a collection not there": {"nowhere", store.CollectionChange{Lenient: &yes}, taxii.ErrNotFound},
 	} {
