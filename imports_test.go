@@ -61,6 +61,7 @@ var moduleRules = map[string][]string{
 	"github.com/google/go-cmp":            {tests},
 	"github.com/google/uuid":              {"stix", "stix/pattern", "taxii", "store", "cmd"},
 	"github.com/jackc/pgx/v5":             {"store", "store/storetest"},
+	"github.com/maypok86/otter/v2":        {"cache"},
 	"github.com/klauspost/compress":       {"taxii", "cache"},
 	"github.com/lestrrat-go/jwx/v3":       {"federation/jose"},
 	"github.com/prometheus/client_golang": {anywhere},

@@ -2,7 +2,6 @@ package taxii
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
@@ -18,16 +17,7 @@ func (s *Server) getObjects(w http.ResponseWriter, r *http.Request) error {
 	}
 	q := s.query(r, c, p)
 	q.Bytes = true
-	got, err := s.entries(r, c, q)
-	if err != nil {
-		return err
-	}
-	x := exchangeOf(r)
-	if r.Method == http.MethodGet { // a HEAD gives nothing
-		x.served, x.reached = len(got.Entries), reached(p, got)
-	}
-	setDateAdded(w.Header(), p, got)
-	return s.writeContent(w, r, envelope(p, got, x.principal.EmptyList))
+	return s.answerPage(w, r, c, p, q, "objects", func(got Page) (*body, error) { return envelope(p, got, false), nil })
 }
 
 // getManifest is §5.3.
@@ -36,19 +26,14 @@ func (s *Server) getManifest(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	got, err := s.entries(r, c, s.query(r, c, p))
-	if err != nil {
-		return err
-	}
-	setDateAdded(w.Header(), p, got)
-	if len(got.Entries) == 0 {
-		return s.writeContent(w, r, empty(exchangeOf(r).principal.EmptyList))
-	}
-	manifest := Manifest{More: got.More, Next: nextToken(p, got)}
-	for _, e := range got.Entries {
-		manifest.Objects = append(manifest.Objects, e.manifestRecord())
-	}
-	return s.writeContentResource(w, r, manifest)
+	return s.answerPage(w, r, c, p, s.query(r, c, p), "manifest", func(got Page) (*body, error) {
+		manifest := Manifest{More: got.More, Next: nextToken(p, got)}
+		for _, e := range got.Entries {
+			manifest.Objects = append(manifest.Objects, e.manifestRecord())
+		}
+		text, err := encodeJSON(manifest)
+		return &body{head: text}, err
+	})
 }
 
 func (e Entry) manifestRecord() ManifestRecord {
@@ -75,7 +60,7 @@ func (s *Server) getObject(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodGet {
 		x.served = len(got.Entries)
 	}
-	setDateAdded(w.Header(), p, got)
+	setDateAdded(w.Header(), p, got.extent())
 	return s.writeContent(w, r, envelope(p, got, x.principal.EmptyList))
 }
 
@@ -90,7 +75,7 @@ func (s *Server) getVersions(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	setDateAdded(w.Header(), p, got)
+	setDateAdded(w.Header(), p, got.extent())
 	if len(got.Entries) == 0 {
 		return s.writeContent(w, r, empty(false))
 	}
@@ -161,21 +146,9 @@ func (s *Server) entries(r *http.Request, c Collection, q Query) (Page, error) {
 		return Page{}, err
 	}
 	if got.Collection.Epoch != c.Epoch {
-		return Page{}, fmt.Errorf("the collection was restored from a backup during the request: %w", ErrUnavailable)
+		return Page{}, errRestored
 	}
-	return got.within(q.MaxBytes), nil
-}
-
-// within ends the page where its bytes exceed the bound, for stores that do not.
-func (p Page) within(maxBytes int64) Page {
-	var sum int64
-	for i, e := range p.Entries {
-		if sum += int64(len(e.Raw)); sum > maxBytes && i > 0 {
-			p.Entries, p.More, p.Until = p.Entries[:i], true, 0
-			break
-		}
-	}
-	return p
+	return got.Within(q.MaxBytes), nil
 }
 
 // objectEntries answers a query about the one object that the path names. ErrNotFound if the caller sees nothing of that
@@ -228,6 +201,22 @@ func nextToken(p page, got Page) string {
 	return p.next(got.Collection, max(got.Until, got.Entries[len(got.Entries)-1].DateAdded))
 }
 
+// extent is what of a page the headers tell.
+type extent struct {
+	objects     int
+	first, last DateAdded // where there are objects
+	more        bool
+	collection  Collection
+}
+
+func (p Page) extent() extent {
+	e := extent{objects: len(p.Entries), more: p.More, collection: p.Collection}
+	if e.objects > 0 {
+		e.first, e.last = p.Entries[0].DateAdded, p.Entries[e.objects-1].DateAdded
+	}
+	return e
+}
+
 // Headers of §3.2.
 const (
 	dateAddedFirst = "X-TAXII-Date-Added-First"
@@ -237,13 +226,13 @@ const (
 // setDateAdded sets the headers of §3.2: the first and last date added of what is returned. An empty page repeats the
 // position that was asked from, or the collection's creation, which no object precedes, so that a client that stores the
 // value misses nothing.
-func setDateAdded(h http.Header, p page, got Page) {
-	first, last := got.Collection.Created, got.Collection.Created
+func setDateAdded(h http.Header, p page, got extent) {
+	first, last := got.collection.Created, got.collection.Created
 	if p.asked {
 		first, last = p.after, p.after
 	}
-	if n := len(got.Entries); n > 0 {
-		first, last = got.Entries[0].DateAdded, got.Entries[n-1].DateAdded
+	if got.objects > 0 {
+		first, last = got.first, got.last
 	}
 	h.Set(dateAddedFirst, first.String())
 	h.Set(dateAddedLast, last.String())
@@ -252,13 +241,13 @@ func setDateAdded(h http.Header, p page, got Page) {
 // reached is the position that a client which polls the collection has come to with this page: where the page ends, or, if
 // nothing more is behind it, the collection's end, since what the client's filters leave out is not waiting for it. 0 where
 // the query is for certain objects or values and says nothing of a position.
-func reached(p page, got Page) DateAdded {
-	switch n := len(got.Entries); {
+func reached(p page, got extent) DateAdded {
+	switch {
 	case len(p.IDs) > 0, len(p.Values) > 0:
 		return 0
-	case got.More && n > 0:
-		return got.Entries[n-1].DateAdded
+	case got.more && got.objects > 0:
+		return got.last
 	default:
-		return got.Collection.Last
+		return got.collection.Last
 	}
 }

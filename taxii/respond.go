@@ -47,21 +47,28 @@ func (s *Server) writeContent(w http.ResponseWriter, r *http.Request, b *body) e
 	if err := b.writeTo(sum); err != nil {
 		return err
 	}
-	tag := hex.EncodeToString(sum.Sum(nil)[:16])
+	if s.unchanged(w, r, hex.EncodeToString(sum.Sum(nil)[:16]), codingOf(r, b.size())) {
+		return nil
+	}
+	return s.writeBody(w, r, http.StatusOK, b)
+}
+
+// unchanged sets the headers that let a client ask for the same again, and answers with 304 if it has the body already.
+func (s *Server) unchanged(w http.ResponseWriter, r *http.Request, tag, coding string) bool {
 	etag := tag
-	if coding := codingOf(r, b.size()); coding != identity {
+	if coding != identity {
 		etag += "-" + coding
 	}
 	h := w.Header()
 	h.Set("ETag", `"`+etag+`"`)
 	h.Set("Cache-Control", "private, no-cache")
-	if knows(r.Header, tag) {
-		exchangeOf(r).served = 0 // the client has them already
-		setCommonHeaders(h)
-		w.WriteHeader(http.StatusNotModified)
-		return nil
+	if !knows(r.Header, tag) {
+		return false
 	}
-	return s.writeBody(w, r, http.StatusOK, b)
+	exchangeOf(r).served = 0 // the client has them already
+	setCommonHeaders(h)
+	w.WriteHeader(http.StatusNotModified)
+	return true
 }
 
 // knows reports whether If-None-Match has the tag, in any coding.

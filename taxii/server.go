@@ -115,6 +115,7 @@ func remoteHost(r *http.Request) string {
 // their rates.
 type Server struct {
 	opt      Options
+	answers  Answers // the store, where it keeps answers; else nil
 	intake   *Intake
 	metrics  *metrics
 	paths    chi.Router                   // finds the pattern of a path; the methods are in table
@@ -147,6 +148,7 @@ func NewServer(o Options) *Server {
 		limiter:  newRateLimiter(o.Rates, o.Now),
 	}
 	s.pages = s.humanPages()
+	s.answers, _ = o.Store.(Answers)
 	for _, rt := range s.routes() {
 		if s.table[rt.path] == nil {
 			s.table[rt.path] = map[string]*route{}

@@ -1,0 +1,171 @@
+package taxii
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"strconv"
+)
+
+// Answers is a Store that keeps the bodies of responses ready to be sent. Where a Server's Store is one, pages of objects
+// and manifests come from it.
+type Answers interface {
+	Store
+	// Answer returns the answer to a query, made now or kept from before. What it says was true when the request was made,
+	// or is what the log held shortly before; that is never an entry without those before it. The errors are those of
+	// Entries and of Render.
+	Answer(ctx context.Context, r AnswerRequest) (*Answer, error)
+}
+
+// AnswerRequest asks for an answer.
+type AnswerRequest struct {
+	Query Query
+	// Name tells what Render makes of a page: requests of equal Name and Query, apart from Visible, have equal bodies.
+	Name string
+	// Coding is the content coding that the client takes: "" for identity, gzip or zstd.
+	Coding string
+	// Render writes the body for a page that has entries. It is called on the goroutine of one of those who ask for the
+	// same at the same time.
+	Render func(Page) ([]byte, error)
+}
+
+// Answer is the body of a response and what its headers say. It is shared: nobody may change it.
+type Answer struct {
+	// Body is as it is sent; nil where there are no objects, as clients differ in what they need then.
+	Body []byte
+	// Coding is that of Body: the one asked for, or "" for identity where the body is small.
+	Coding string
+	// Tag names the body in all codings, see BodyTag.
+	Tag string
+	// Objects is how many there are, First and Last the date added of the first and the last one.
+	Objects     int
+	First, Last DateAdded
+	// More: the log has more after these.
+	More bool
+	// Collection is as it was when the answer was made.
+	Collection Collection
+}
+
+// CompressFrom is the size in octets from which a body is compressed; below, it costs more than it saves.
+const CompressFrom = compressFrom
+
+// BodyTag names a body: equal tags, equal bodies.
+func BodyTag(body []byte) string {
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:16])
+}
+
+// Within ends the page where the bytes of its objects exceed a bound, but never before its first entry. Stores give a
+// little more than the bound.
+func (p Page) Within(maxBytes int64) Page {
+	var sum int64
+	for i, e := range p.Entries {
+		if sum += int64(len(e.Raw)); sum > maxBytes && i > 0 {
+			p.Entries, p.More, p.Until = p.Entries[:i], true, 0
+			break
+		}
+	}
+	return p
+}
+
+// answerPage answers a request for a page: from answers that are ready, if the store keeps such, or else from entries.
+// operation and the query name what render makes of a page that has entries.
+func (s *Server) answerPage(w http.ResponseWriter, r *http.Request, c Collection, p page, q Query, operation string, render func(Page) (*body, error)) error {
+	x := exchangeOf(r)
+	note := func(n extent) {
+		if q.Bytes && r.Method == http.MethodGet { // a HEAD gives nothing, and a manifest no objects
+			x.served, x.reached = n.objects, reached(p, n)
+		}
+		setDateAdded(w.Header(), p, n)
+	}
+	if s.answers != nil {
+		a, err := s.answer(r, c, AnswerRequest{Query: q, Name: operation + p.name(), Coding: chooseEncoding(r.Header), Render: func(got Page) ([]byte, error) {
+			return x.sending.assemble(got, render)
+		}})
+		if err != nil {
+			return err
+		}
+		note(extent{objects: a.Objects, first: a.First, last: a.Last, more: a.More, collection: a.Collection})
+		if a.Objects == 0 {
+			return s.writeContent(w, r, empty(x.principal.EmptyList))
+		}
+		return s.writeAnswer(w, r, a)
+	}
+	got, err := s.entries(r, c, q)
+	if err != nil {
+		return err
+	}
+	note(got.extent())
+	if len(got.Entries) == 0 {
+		return s.writeContent(w, r, empty(x.principal.EmptyList))
+	}
+	b, err := render(got)
+	if err != nil {
+		return err
+	}
+	return s.writeContent(w, r, b)
+}
+
+// name is a text that differs for queries with different answers, visibility apart.
+func (p page) name() string {
+	return pageToken{after: p.after, limit: p.limit, match: p.Match}.String()
+}
+
+// answer asks the store. c is the collection as the rights and the page token were checked on it.
+func (s *Server) answer(r *http.Request, c Collection, ask AnswerRequest) (*Answer, error) {
+	ctx, cancel := s.storeContext(r)
+	defer cancel()
+	a, err := s.answers.Answer(ctx, ask)
+	if err == nil && a.Collection.Epoch != c.Epoch {
+		return nil, errRestored
+	}
+	return a, err
+}
+
+var errRestored = fmt.Errorf("the collection was restored from a backup during the request: %w", ErrUnavailable)
+
+// assemble makes the body of a page in one piece, if there is memory for that.
+func (s *share) assemble(got Page, render func(Page) (*body, error)) ([]byte, error) {
+	b, err := render(got)
+	if err != nil {
+		return nil, err
+	}
+	if b.size() > smallResponse {
+		if err := s.take(b.memory() + int64(b.size())); err != nil {
+			return nil, err
+		}
+	}
+	var text bytes.Buffer
+	text.Grow(b.size())
+	err = b.writeTo(&text)
+	return text.Bytes(), err
+}
+
+// writeAnswer sends an answer that has objects. However many requests send it at a time, its memory counts once.
+func (s *Server) writeAnswer(w http.ResponseWriter, r *http.Request, a *Answer) error {
+	x := exchangeOf(r)
+	x.sending.release() // what assembling took
+	if s.unchanged(w, r, a.Tag, a.Coding) {
+		return nil
+	}
+	if len(a.Body) > smallResponse {
+		if err := x.sending.takeShared(a); err != nil {
+			return err
+		}
+	}
+	h := w.Header()
+	setCommonHeaders(h)
+	h.Set("Content-Type", MediaType)
+	h.Set("Content-Length", strconv.Itoa(len(a.Body)))
+	if a.Coding != identity {
+		h.Set("Content-Encoding", a.Coding)
+	}
+	w.WriteHeader(http.StatusOK)
+	if r.Method != http.MethodHead {
+		x.unsent = s.send(w, &body{head: a.Body})
+	}
+	return nil
+}
