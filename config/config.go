@@ -54,6 +54,12 @@ type Config struct {
 	// Database is where the node keeps everything.
 	Database Database `yaml:"database"`
 
+	// Cache keeps pages ready to be sent.
+	Cache Cache `yaml:"cache"`
+
+	// Redis is a second place for pages, which the serve processes of a hub share. A node of one process needs none.
+	Redis Redis `yaml:"redis"`
+
 	// TLS lets the node serve HTTPS by itself, without a proxy: TLS 1.2 and 1.3, HTTP/1.1 and HTTP/2. It then needs an
 	// entity. Files that are replaced are taken up without a restart, within a second; while the new ones do not fit
 	// together the old ones stay in force, and the log says why.
@@ -100,6 +106,50 @@ type Database struct {
 	// SlowQuery is how long a statement of the database may take before it is logged, 0s to 1h: its text without arguments,
 	// and its duration, at most 20 a minute. 0s: never.
 	SlowQuery time.Duration `yaml:"slow_query" default:"500ms"`
+}
+
+// Cache keeps pages ready to be sent.
+type Cache struct {
+	// Size is how much memory the pages may take, 1MiB to 1TiB.
+	Size ByteSize `yaml:"size" default:"128MiB"`
+}
+
+// Redis is a second place for pages, which the serve processes of a hub share.
+type Redis struct {
+	// Addresses lists HOST:PORT of the server; of the Sentinels, where master names what they watch; or of some nodes of a
+	// Cluster. Empty: no Redis. What is above TLP:AMBER never goes there.
+	Addresses []string `yaml:"addresses" default:"[]"`
+
+	// Master is the name that the Sentinels know the server by. Empty: the addresses are no Sentinels.
+	Master string `yaml:"master" default:""`
+
+	// Cluster says that the addresses are of a Redis Cluster.
+	Cluster bool `yaml:"cluster" default:"false"`
+
+	// Username is the ACL user of the node. Empty: the default user.
+	Username string `yaml:"username" default:""`
+
+	// Password is the user's password, better placed in the environment (SKJOLD_REDIS_PASSWORD) or in password_file than
+	// in this file. It is never printed.
+	Password Secret `yaml:"password" default:""`
+
+	// PasswordFile is a file with the password, readable by the node's user only; a line break at its end does not count.
+	PasswordFile string `yaml:"password_file" default:""`
+
+	// SentinelUsername is the node's ACL user at the Sentinels. Empty: the default user.
+	SentinelUsername string `yaml:"sentinel_username" default:""`
+
+	// SentinelPassword is that user's password. It is never printed. Empty: the Sentinels ask for none.
+	SentinelPassword Secret `yaml:"sentinel_password" default:""`
+
+	// Database is the number of the database at the server, 0 to 1000000; a Cluster has 0 only.
+	Database int `yaml:"database" default:"0"`
+
+	// TLS encrypts the connections. Without it only a server on a trusted network should be used.
+	TLS bool `yaml:"tls" default:"false"`
+
+	// CAFile is a PEM file with the certificates of who signs the servers' certificates. Empty: those that the system trusts.
+	CAFile string `yaml:"ca_file" default:""`
 }
 
 // TLS is the certificate that the node serves HTTPS with. A file that is replaced is taken up without a restart.

@@ -49,6 +49,8 @@ func (k key) yaml(c *Config) string {
 		return quoted(v)
 	case SecretURL:
 		return quoted(string(v))
+	case Secret:
+		return quoted(string(v))
 	default:
 		return k.text(c)
 	}

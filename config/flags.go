@@ -59,7 +59,7 @@ func (v *flagValue) Type() string {
 	switch (v.key.in(&Config{})).Interface().(type) {
 	case bool:
 		return "bool"
-	case string, SecretURL:
+	case string, SecretURL, Secret:
 		return "text"
 	case ByteSize:
 		return "size"

@@ -73,7 +73,9 @@ func keyNames() []string {
 func (k key) in(c *Config) reflect.Value { return reflect.ValueOf(c).Elem().FieldByIndex(k.field) }
 
 // secret tells that the value must never appear in a message.
-func (k key) secret() bool { return k.typ == reflect.TypeFor[SecretURL]() }
+func (k key) secret() bool {
+	return k.typ == reflect.TypeFor[SecretURL]() || k.typ == reflect.TypeFor[Secret]()
+}
 
 // text is the value in the form that the file and the environment use; secrets are masked.
 func (k key) text(c *Config) string {
@@ -86,6 +88,8 @@ func (k key) text(c *Config) string {
 			texts[i] = p.String()
 		}
 		return "[" + strings.Join(texts, ", ") + "]"
+	case []string:
+		return "[" + strings.Join(v, ", ") + "]"
 	default:
 		return fmt.Sprint(v)
 	}
@@ -111,6 +115,10 @@ func (k key) set(c *Config, raw any) error {
 		return setText(field, raw)
 	case *SecretURL:
 		return setText((*string)(field), raw)
+	case *Secret:
+		return setText((*string)(field), raw)
+	case *[]string:
+		return setTexts(field, raw)
 	case *bool:
 		return setWith(field, raw, strconv.ParseBool, "true or false", nil)
 	case *int:
@@ -167,6 +175,33 @@ func setWith[T any](field *T, raw any, parse func(string) (T, error), want strin
 // setPrefixes reads a list from the file, or a comma-separated text with or without brackets.
 func setPrefixes(field *[]netip.Prefix, raw any) error {
 	const want = "want a list of networks such as [10.0.0.0/24, 2001:db8::/64]"
+	texts, err := listOf(raw, want)
+	if err != nil {
+		return err
+	}
+	prefixes := make([]netip.Prefix, 0, len(texts))
+	for _, text := range texts {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return fmt.Errorf("it has %q, which is not a network; %s", text, want)
+		}
+		prefixes = append(prefixes, p.Masked())
+	}
+	*field = slices.Clip(prefixes)
+	return nil
+}
+
+// setTexts reads a list of texts without commas in the forms of setPrefixes.
+func setTexts(field *[]string, raw any) error {
+	texts, err := listOf(raw, "want a list such as [a, b]")
+	if err == nil {
+		*field = slices.Clip(texts)
+	}
+	return err
+}
+
+// listOf reads a list from the file, or a comma-separated text with or without brackets.
+func listOf(raw any, want string) ([]string, error) {
 	var texts []string
 	switch raw := raw.(type) {
 	case string:
@@ -180,23 +215,14 @@ func setPrefixes(field *[]netip.Prefix, raw any) error {
 		for _, element := range raw {
 			text, ok := element.(string)
 			if !ok {
-				return fmt.Errorf("it has an element that is %s; %s", kindOf(element), want)
+				return nil, fmt.Errorf("it has an element that is %s; %s", kindOf(element), want)
 			}
 			texts = append(texts, text)
 		}
 	default:
-		return fmt.Errorf("it is %s; %s", kindOf(raw), want)
+		return nil, fmt.Errorf("it is %s; %s", kindOf(raw), want)
 	}
-	prefixes := make([]netip.Prefix, 0, len(texts))
-	for _, text := range texts {
-		p, err := netip.ParsePrefix(text)
-		if err != nil {
-			return fmt.Errorf("it has %q, which is not a network; %s", text, want)
-		}
-		prefixes = append(prefixes, p.Masked())
-	}
-	*field = slices.Clip(prefixes)
-	return nil
+	return texts, nil
 }
 
 // kindOf names the kind of a raw value, for messages.

@@ -42,6 +42,7 @@ func TestDefault(t *testing.T) {
 		Log:         Log{Level: "info", Format: "auto"},
 		Metrics:     Metrics{Clients: 200},
 		Federation:  Federation{Enabled: true, PollInterval: time.Minute, PageSize: 1000},
+		Cache:       Cache{Size: 128 * MiB},
 	}
 	if diff := cmp.Diff(want, Default(), ignoreOrigin); diff != "" {
 		t.Errorf("Default (-want +got):\n%s", diff)
@@ -64,6 +65,8 @@ func TestPrecedence(t *testing.T) {
 		{"limits.object_size", `2048`, `1MiB`, `2 MiB`, "8MiB", "2KiB", "1MiB", "2MiB"},
 		{"limits.future_skew", `1h`, `90m`, `2h`, "24h", "1h", "1h30m", "2h"},
 		{"trusted_proxies", `[10.1.2.3/8]`, `10.0.0.0/16, 10.1.0.0/16`, `::1/128`, "[]", "[10.0.0.0/8]", "[10.0.0.0/16, 10.1.0.0/16]", "[::1/128]"},
+		{"redis.addresses", `["a:1"]`, "c:3", "[e:5]", "[]", "[a:1]", "[c:3]", "[e:5]"},
+		{"redis.password", "one", "two", "three", "", "xxxxx", "xxxxx", "xxxxx"},
 		{"database.url", `postgres://a@db/x`, `postgres://b@db/x`, `postgres://c@db/x`, "", "postgres://a@db/x", "postgres://b@db/x", "postgres://c@db/x"},
 	} {
 		t.Run(tt.key, func(t *testing.T) {

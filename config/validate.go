@@ -36,6 +36,7 @@ func (c *Config) Validate() error {
 	v.choices()
 	v.texts()
 	v.transport()
+	v.redis()
 	v.ranges()
 	return errors.Join(v.problems...)
 }
@@ -151,6 +152,8 @@ func (v *validation) ranges() {
 	between(v, "submissions.pending_per_account", s.PendingPerAccount, 1, max(1, s.Pending))
 	between(v, "submissions.pending_size", s.PendingSize, MiB, 1024*GiB)
 	between(v, "submissions.pending_size_per_account", s.PendingSizePerAccount, MiB, max(MiB, s.PendingSize))
+	between(v, "cache.size", v.config.Cache.Size, MiB, 1024*GiB)
+	between(v, "redis.database", v.config.Redis.Database, 0, 1_000_000)
 	between(v, "federation.poll_interval", f.PollInterval, 100*time.Millisecond, 24*time.Hour)
 	between(v, "federation.page_size", f.PageSize, 1, 10_000)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/skjold-exchange/skjold/cache"
 	"github.com/skjold-exchange/skjold/config"
 	"github.com/skjold-exchange/skjold/federation"
 	"github.com/skjold-exchange/skjold/federation/sync"
@@ -29,6 +30,7 @@ type node struct {
 	log        *slog.Logger
 	registry   *prometheus.Registry
 	store      *store.Store
+	cache      *cache.Store // the store with ready pages, for the TAXII server
 	taxii      *taxii.Server
 	verifier   *federation.Verifier // nil when federation is off
 	identity   http.Handler         // the entity configuration; nil when federation is off
@@ -62,6 +64,9 @@ func openNode(ctx context.Context, dir dataDir, cfg *config.Config, log *slog.Lo
 	if err == nil && cfg.Federation.Enabled {
 		err = n.federate(ctx, keys, onApplied)
 	}
+	if err == nil {
+		n.cache, err = openCache(n.store, cfg, log, n.registry)
+	}
 	if err != nil {
 		return nil, errors.Join(err, n.store.Close())
 	}
@@ -69,7 +74,7 @@ func openNode(ctx context.Context, dir dataDir, cfg *config.Config, log *slog.Lo
 	n.taxii = taxii.NewServer(taxii.Options{
 		Title: cfg.Title, Description: cfg.Description, Contact: cfg.Contact, PublicURL: cfg.PublicURL,
 		APIRoot: cfg.APIRoot.Name, APIRootTitle: cfg.APIRoot.Title, APIRootDescription: cfg.APIRoot.Description,
-		Store: n.store, Authenticator: n.auth, Visibility: policy{},
+		Store: n.cache, Authenticator: n.auth, Visibility: policy{},
 		MaxContentLength: int64(cfg.Limits.MaxContentLength), MaxBuffered: int64(cfg.Limits.MaxReceiving), MaxSending: int64(cfg.Limits.MaxSending),
 		PageDefault: cfg.Limits.PageDefault, PageMax: cfg.Limits.PageMax,
 		SyncObjects: cfg.Submissions.SyncObjects, BodyTimeout: cfg.Limits.BodyTimeout, SendTimeout: cfg.Limits.SendTimeout, MinSendRate: int64(cfg.Limits.MinSendRate),
@@ -153,6 +158,7 @@ func (n *node) refuseUnmarked(ctx context.Context, s sync.Subscription) (func(*s
 func (n *node) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return n.store.Run(ctx) })
+	group.Go(func() error { return n.cache.Run(ctx) })
 	if n.replicator != nil {
 		group.Go(func() error { return n.replicator.Run(ctx) })
 	}
@@ -163,7 +169,7 @@ func (n *node) run(ctx context.Context) error {
 }
 
 // close releases what openNode took; run must have returned.
-func (n *node) close() error { return n.store.Close() }
+func (n *node) close() error { return errors.Join(n.cache.Close(), n.store.Close()) }
 
 // apiRootURL is the absolute URL of the node's API root.
 func apiRootURL(cfg *config.Config) string {
