@@ -291,7 +291,8 @@ func fixture(t *testing.T, open database, r *Redis) *storetest.Fixture {
 	var n *node
 	start := func(t *testing.T) {
 		t.Helper()
-		s := open(t, store.Options{Now: clock.Now, Quarantine: store.QuarantineBounds{Rows: storetest.QuarantineRows, Bytes: storetest.QuarantineBytes}})
+		s := open(t, store.Options{Now: clock.Now, Quarantine: store.QuarantineBounds{Rows: storetest.QuarantineRows, Bytes: storetest.QuarantineBytes},
+			Submissions: storetest.Submissions})
 		n = newNode(t, s, r)
 		f.Store, f.Node = answered{n.Store}, s
 	}
