@@ -89,3 +89,32 @@ func TestClientsPage(t *testing.T) {
 		}
 	}
 }
+
+// TestOperatingPage holds docs/operating.md against the commands and flags that it names.
+func TestOperatingPage(t *testing.T) {
+	page, err := os.ReadFile("../../docs/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("skjold ([a-z]+(?: set| list)?)((?: [^`|\n]*)?)").FindAllStringSubmatch(string(page), -1)
+	if len(named) < 15 {
+		t.Errorf("only %d commands were found", len(named))
+	}
+	flags := regexp.MustCompile(`--[a-z-]+[a-z]`)
+	for _, m := range named {
+		code, help, errOut := runCLI(t.Context(), append(strings.Fields(m[1]), "--help")...)
+		if code != exitDone {
+			t.Errorf("docs/operating.md names %q: %s", m[0], errOut)
+		}
+		for _, flag := range flags.FindAllString(m[2], -1) {
+			if !strings.Contains(help, flag+" ") && !strings.Contains(help, flag+"\n") {
+				t.Errorf("docs/operating.md names %q, which has no %s", m[0], flag)
+			}
+		}
+	}
+	for _, flag := range flags.FindAllString(string(page), -1) {
+		if strings.HasPrefix(flag, "--retain-") && !strings.Contains(mustRun(t, "collection", "set", "--help"), flag+" ") {
+			t.Errorf("docs/operating.md names %s", flag)
+		}
+	}
+}

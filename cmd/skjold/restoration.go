@@ -64,6 +64,9 @@ func (r *restoration) prepare() error {
 	if r.cfg.Database.URL != "" {
 		return nil
 	}
+	if err := r.dropSecondNames(); err != nil {
+		return err
+	}
 	info, err := os.Stat(r.database())
 	switch {
 	case errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0:
@@ -139,11 +142,8 @@ func (r *restoration) install(now time.Time) (replaced string, err error) {
 		return "", err
 	}
 	if r.cfg.Database.URL == "" {
-		if info, err := os.Stat(r.database()); err == nil && info.Size() > 0 {
-			replaced = r.database() + ".before-" + now.UTC().Format("20060102T150405Z")
-			if err := os.Link(r.database(), replaced); err != nil {
-				return "", err
-			}
+		if replaced, err = r.setAside(now); err != nil {
+			return "", err
 		}
 		if err := os.Rename(filepath.Join(string(r.stage), databaseFile), r.database()); err != nil {
 			return "", err
@@ -161,6 +161,43 @@ func (r *restoration) install(now time.Time) (replaced string, err error) {
 		return "", err
 	}
 	return replaced, errors.Join(syncDir(string(r.dir)), r.clean())
+}
+
+// setAside gives the database that is there a second name, so that it stays when the new one takes the first; "" where there
+// is none.
+func (r *restoration) setAside(now time.Time) (string, error) {
+	if info, err := os.Stat(r.database()); err != nil || info.Size() == 0 {
+		return "", nil
+	}
+	name := r.database() + ".before-" + now.UTC().Format("20060102T150405Z")
+	for n := 2; ; n++ {
+		err := os.Link(r.database(), name)
+		if !errors.Is(err, fs.ErrExist) {
+			return name, err
+		}
+		name = fmt.Sprintf("%s.before-%s-%d", r.database(), now.UTC().Format("20060102T150405Z"), n)
+	}
+}
+
+// dropSecondNames removes second names of the database that is in use, which an interrupted restore may have left: SQLite
+// must not find one file under two names.
+func (r *restoration) dropSecondNames() error {
+	current, err := os.Stat(r.database())
+	if err != nil {
+		return nil // there is none
+	}
+	names, err := filepath.Glob(r.database() + ".before-*")
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if info, err := os.Stat(name); err == nil && os.SameFile(info, current) {
+			if err := os.Remove(name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // clean removes the stage.
