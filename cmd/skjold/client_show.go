@@ -38,18 +38,6 @@ the oldest of these has been waiting. It is where to look when somebody says tha
 	}
 }
 
-// loginInWords tells what an account may log in with.
-func loginInWords(c store.Client) string {
-	words := "key"
-	if c.HasPassword {
-		words += ", password"
-	}
-	if n := len(c.Certificates); n > 0 {
-		words += ", " + counted(n, "certificate")
-	}
-	return words
-}
-
 // ratesInWords tells how much an account may ask for.
 func ratesInWords(j clientJSON) string {
 	const asConfigured = "as limits say"
@@ -76,7 +64,8 @@ func (a *app) printClient(ctx context.Context, st *store.Store, c store.Client, 
 	}
 	now := time.Now()
 	for _, line := range [][2]string{
-		{"account", c.Name}, {"state", stateInWords(c, now)}, {"logs in with", loginInWords(c)}, {"may ask for", ratesInWords(j)},
+		{"account", c.Name}, {"state", stateInWords(c, now)}, {"password", map[bool]string{true: "set", false: "none"}[c.HasPassword]},
+		{"certificates", strconv.Itoa(len(c.Certificates))}, {"may ask for", ratesInWords(j)},
 		{"reads", rightsInWords(c, names, canRead)}, {"writes", rightsInWords(c, names, canWrite)},
 		{"last pull", ago(now, c.LastPull)}, {"last request", ago(now, c.LastSeen)},
 		{"objects served", strconv.FormatInt(c.ObjectsServed, 10)},
