@@ -44,7 +44,8 @@ type Decision struct {
 // Decide applies the rule of each edge: TLP:RED is served to no account and no peer, AMBER+STRICT to no peer, and a peer
 // is served nothing above what its account on the collection admits. A marking that is not understood is RED; an
 // unmarked object has the collection's default level, and is RED where that refuses unmarked objects; above GREEN it goes
-// to no peer, since its bytes do not carry the level on.
+// to no peer, since its bytes do not carry the level on; nor does a relationship or sighting that what it joins made
+// stricter than its bytes say.
 func Decide(r Request) Decision {
 	level := r.Markings.Set.Level(r.Markings.Default, r.Markings.Unknown)
 	deny := func(rule string) Decision { return Decision{Rule: rule, Level: level} }
@@ -65,6 +66,9 @@ func Decide(r Request) Decision {
 		}
 		if r.Markings.Set.TLP == stix.TLPUnmarked && level > stix.TLPGreen {
 			return deny("unmarked-amber") // the receiver could not know: nothing in the object says so
+		}
+		if r.Markings.Set.Raised {
+			return deny("raised") // nor would it know that its ends are stricter than its bytes say
 		}
 		if r.MaxTLP == stix.TLPUnmarked || level > r.MaxTLP {
 			return deny("account")

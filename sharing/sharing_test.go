@@ -75,6 +75,8 @@ func TestDenialsNameTheirRule(t *testing.T) {
 		{"unknown marking beside clear", Request{Markings: Markings{Set: stix.MarkingSet{TLP: stix.TLPClear}, Unknown: true}, Recipient: OwnTool}, Decision{Rule: "unknown-marking", Level: stix.TLPRed}},
 		{"unmarked where that is refused", Request{Recipient: OwnTool}, Decision{Rule: "unmarked"}},
 		{"strict to a peer", Request{Markings: Markings{Default: stix.TLPAmberStrict}, Recipient: PeerNode, MaxTLP: stix.TLPRed}, Decision{Rule: "amber-strict", Level: stix.TLPAmberStrict}},
+		{"stricter than its bytes say, to a peer", Request{Markings: Markings{Set: stix.MarkingSet{TLP: stix.TLPAmber, Raised: true}}, Recipient: PeerNode, MaxTLP: stix.TLPAmber}, Decision{Rule: "raised", Level: stix.TLPAmber}},
+		{"stricter than its bytes say, to our tools", Request{Markings: Markings{Set: stix.MarkingSet{TLP: stix.TLPAmber, Raised: true}}, Recipient: OwnTool}, Decision{Allow: true, Rule: "own-tool", Level: stix.TLPAmber}},
 		{"above the account", Request{Markings: Markings{Set: stix.MarkingSet{TLP: stix.TLPAmber}}, Recipient: PeerNode, MaxTLP: stix.TLPGreen}, Decision{Rule: "account", Level: stix.TLPAmber}},
 	}
 	for _, tt := range tests {

@@ -114,6 +114,9 @@ type MarkingSet struct {
 	// Source is the peer that the object came from, empty for what was published at this node. A definition that comes
 	// from a peer says what markings mean for the objects of that peer only.
 	Source string `json:"source,omitempty"`
+	// Raised says that what the object joins made TLP or PAP stricter than the object's own bytes tell (see
+	// EffectiveMarkings): whoever receives the bytes alone would handle them less strictly.
+	Raised bool `json:"raised,omitempty"`
 }
 
 // NewMarkingSet collects the marking ids of an object (object_marking_refs and the marking_ref of every granular
@@ -163,6 +166,9 @@ func (m MarkingSet) Key() string {
 	}
 	if m.Source != "" {
 		fmt.Fprintf(&b, " source=%s", m.Source)
+	}
+	if m.Raised {
+		b.WriteString(" raised")
 	}
 	return b.String()
 }

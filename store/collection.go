@@ -250,6 +250,7 @@ func (s *Store) RemoveCollection(ctx context.Context, id string) error {
 		for _, sql := range []string{
 			`DELETE FROM observable WHERE collection = $1`,
 			`DELETE FROM entry WHERE collection = $1`,
+			`DELETE FROM joined WHERE collection = $1`,
 			`DELETE FROM facet WHERE collection = $1`,
 			`DELETE FROM tombstone WHERE collection = $1`,
 			`DELETE FROM expiry WHERE collection = $1`,

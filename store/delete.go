@@ -136,6 +136,11 @@ func (s *Store) remove(c conn, col collection, id stix.Identifier, entries []hel
 	if err := rankKept(c, kept, &touched); err != nil {
 		return 0, err
 	}
+	if len(kept) == 0 {
+		if _, err := c.Exec(`DELETE FROM joined WHERE collection = $1 AND object = $2`, col.number, string(id)); err != nil {
+			return 0, err
+		}
+	}
 	if err := touched.record(c, col.number); err != nil {
 		return 0, err
 	}

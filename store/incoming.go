@@ -2,6 +2,7 @@ package store
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"github.com/skjold-exchange/skjold/stix"
@@ -40,13 +41,18 @@ type incoming struct {
 	violationsJSON string
 	observables    []int64 // digests of its observable values
 
+	// ends are what a relationship or sighting joins.
+	ends []stix.Identifier
+
+	seq, date       int64  // its place in the log, where it is stored
 	version, key    string // the version and its sort key; of unversioned objects given on storing
 	facet           int64
 	isFirst, isLast int // innerVersion, soleEnd or facetEnd
 	outcome         outcome
 	hidden          bool // known, and the caller may not see what is held
 	message         string
-	contradicts     *contradiction // why it is refused, nil for another reason
+	unserved        stix.Identifier // a marking of its own whose meaning is not known
+	contradicts     *contradiction  // why it is refused, nil for another reason
 }
 
 // receive prepares an item. It is where the content is hashed, so that writers do not wait for it.
@@ -70,6 +76,10 @@ func receive(item taxii.Item) *incoming {
 	in.norm = norm
 	in.violations = taxii.Recordable(item.Violations)
 	in.violationsJSON = encodeViolations(in.violations)
+	if in.ends = item.Object.Ends(); len(in.ends) > maxEnds {
+		in.object, in.message = nil, fmt.Sprintf("joins %d objects, and may join %d; split it into several", len(in.ends), maxEnds)
+		return in
+	}
 	in.set = item.Object.Markings()
 	in.setKey = in.set.Key()
 	in.spec = cmp.Or(item.Object.SpecVersion, unstatedSpec)
@@ -105,7 +115,7 @@ func receiveAll(items []taxii.Item) (all, definitions, rest []*incoming) {
 
 // reset forgets what a transaction that was undone found out.
 func (in *incoming) reset() {
-	in.outcome, in.facet, in.isFirst, in.isLast, in.hidden, in.contradicts = refused, 0, innerVersion, innerVersion, false, nil
+	in.outcome, in.facet, in.isFirst, in.isLast, in.hidden, in.contradicts, in.unserved = refused, 0, innerVersion, innerVersion, false, nil, ""
 	if !in.versioned {
 		in.version, in.key = "", ""
 	}

@@ -22,6 +22,7 @@ type logWriter struct {
 	facets  map[facetKey]int64 // numbers of facets
 	// touched are the entries that were there before and are changed.
 	touched touches
+	added   []*incoming // what was stored
 }
 
 type facetKey struct {
@@ -31,7 +32,7 @@ type facetKey struct {
 
 // store appends what is new, the marking definitions first, and sets each object's outcome.
 func (w *logWriter) store(definitions, rest []*incoming) error {
-	w.sets, w.facets, w.touched = make(map[string]int64), make(map[facetKey]int64), touches{}
+	w.sets, w.facets, w.touched, w.added = make(map[string]int64), make(map[facetKey]int64), touches{}, nil
 	if err := w.append(definitions); err != nil {
 		return err
 	}
@@ -44,6 +45,9 @@ func (w *logWriter) store(definitions, rest []*incoming) error {
 		}
 	}
 	if err := w.append(rest); err != nil {
+		return err
+	}
+	if err := w.tighten(); err != nil {
 		return err
 	}
 	return w.touched.record(w.conn, w.collection.number)
@@ -106,6 +110,7 @@ func (w *logWriter) append(list []*incoming) error {
 	if err := w.insert(fresh, at); err != nil {
 		return err
 	}
+	w.added = append(w.added, fresh...)
 	return w.exhume(fresh, objects)
 }
 
@@ -213,6 +218,7 @@ func (w *logWriter) insert(fresh []*incoming, at block) error {
 	counts := make(map[int64][2]int64) // of a facet: entries added, the last date
 	for i, in := range fresh {
 		date := at.date + int64(i)
+		in.seq, in.date = at.seq+int64(i), date
 		counts[in.facet] = [2]int64{counts[in.facet][0] + 1, date}
 		rows[i] = []any{at.seq + int64(i), w.collection.number, date, in.facet, in.isFirst, in.isLast,
 			string(in.object.ID), in.key, in.version, in.norm[:], in.object.Raw, in.violationsJSON, in.revokes()}

@@ -24,7 +24,7 @@ type migration struct {
 // continuations are what steps do after their SQL, by number.
 var continuations = map[int]func(c conn, now time.Time) error{
 	3: relearn,
-	5: findRevocations,
+	5: readHistory,
 }
 
 func migrations() ([]migration, error) {

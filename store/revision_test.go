@@ -120,6 +120,7 @@ func TestEveryChangeIsTouched(t *testing.T) {
 		"log.go":             2,
 		"migrate_history.go": 1, // before any cache has seen the database
 		"marking.go":         1,
+		"tighten.go":         1,
 	}
 	files, err := filepath.Glob("*.go")
 	if err != nil {

@@ -63,7 +63,45 @@ func (s *Store) submit(c conn, sub taxii.Submission, all, definitions, rest []*i
 	if err := hideHeld(c, col.number, sub.Visible, all); err != nil {
 		return err
 	}
+	if err := noteUnserved(c, col.number, all); err != nil {
+		return err
+	}
 	return hideContradicted(c, sub.Visible, all)
+}
+
+// noteUnserved finds what nobody is served because of a marking of its own that is not understood in the collection. That
+// something that it joins is not served is not told.
+func noteUnserved(c conn, collection int64, all []*incoming) error {
+	unknown := make(map[stix.Identifier]bool)
+	for _, in := range all {
+		if in.outcome != stored && !(in.outcome == known && in.hidden) {
+			continue
+		}
+		for _, marking := range in.set.Others {
+			is, asked := unknown[marking]
+			if !asked {
+				n, err := number(c, `SELECT COUNT(*) FROM known_marking WHERE collection = $1 AND marking = $2 AND source IN ('', $3)`,
+					collection, string(marking), in.set.Source)
+				if err != nil {
+					return err
+				}
+				is = n == 0
+				unknown[marking] = is
+			}
+			if is && in.unserved == "" {
+				in.unserved = marking
+			}
+		}
+	}
+	return nil
+}
+
+// storedMessage is what is told of an object that was stored.
+func (in *incoming) storedMessage() string {
+	if in.unserved != "" {
+		return taxii.UnservedMessage(in.unserved, in.violations)
+	}
+	return taxii.StoredMessage(in.violations)
 }
 
 // hideHeld marks what is already held and not for the caller to see. The held copy has the same content, and so the same
@@ -75,6 +113,19 @@ func hideHeld(c conn, collection int64, visible func(stix.MarkingSet, bool) bool
 	hidden := make(map[string]bool) // by the key of the set
 	for _, in := range all {
 		if in.outcome != known {
+			continue
+		}
+		if len(in.ends) > 0 { // what it joins counts too
+			facet, err := number(c, `SELECT facet FROM entry WHERE collection = $1 AND object = $2 AND version_key = $3`,
+				collection, string(in.object.ID), in.key)
+			if err != nil {
+				return err
+			}
+			set, unknown, err := markingsOf(c, facet)
+			if err != nil {
+				return err
+			}
+			in.hidden = !visible(set, unknown)
 			continue
 		}
 		hide, asked := hidden[in.setKey]
@@ -142,13 +193,13 @@ func outcomes(sub taxii.Submission, all []*incoming, now int64) statusLists {
 		detail := detailOf(sub, i, in.version)
 		switch in.outcome {
 		case stored:
-			detail.Message = taxii.StoredMessage(in.violations)
+			detail.Message = in.storedMessage()
 			lists.Successes = append(lists.Successes, detail)
 		case known:
 			if !in.hidden {
 				detail.Message = taxii.AlreadyHeld
 			} else {
-				detail.Message = taxii.StoredMessage(in.violations)
+				detail.Message = in.storedMessage()
 				if !in.versioned { // its version tells when it was first seen
 					detail.Version = versionAt(now).String()
 				}

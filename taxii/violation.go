@@ -29,6 +29,21 @@ func StoredMessage(violations []stix.Violation) string {
 	return StoredAlthough + joinWithin(violations, maxMessage-len(StoredAlthough))
 }
 
+// NotServed begins the message of a success that nobody is served yet, because of a marking of its own that its collection
+// does not know the meaning of; the id of the marking and what to do follow.
+const NotServed = "stored, but nobody is served it: this collection does not know what its marking means, "
+
+// UnservedMessage is StoredMessage of an object with a marking whose meaning its collection does not know: NotServed and what
+// to do, after what the object breaks.
+func UnservedMessage(marking stix.Identifier, violations []stix.Violation) string {
+	message := NotServed + cut(string(marking), maxRecordedPath) + "; publish the definition of that marking here, a statement (STIX 2.1 §7.2.1.3)"
+	if len(violations) == 0 {
+		return message
+	}
+	const between = " | "
+	return StoredAlthough + joinWithin(violations, maxMessage-len(StoredAlthough)-len(between)-len(message)) + between + message
+}
+
 // Recordable is what is recorded of the violations of an object that is stored: the first ones, at most 32 with 4,000
 // octets of text. Checking the object again tells all. The list is a copy; nil for none.
 func Recordable(violations []stix.Violation) []stix.Violation {

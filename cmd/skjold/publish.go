@@ -77,6 +77,8 @@ type publisher struct {
 	refused []refusal
 	// violating are the objects that a lenient collection stored although they break rules.
 	violating []refusal
+	// unserved are the objects that nobody is served until the definition of their marking is published.
+	unserved []refusal
 }
 
 // refusal is an object that was not stored, or only in spite of what it breaks.
@@ -213,6 +215,9 @@ func (p *publisher) flush(ctx context.Context) error {
 		if strings.HasPrefix(s.Message, taxii.StoredAlthough) {
 			p.violating = append(p.violating, refusal{ID: s.ID, Version: s.Version, Message: s.Message})
 		}
+		if strings.HasPrefix(s.Message, taxii.NotServed) {
+			p.unserved = append(p.unserved, refusal{ID: s.ID, Version: s.Version, Message: s.Message})
+		}
 	}
 	p.stored += status.SuccessCount
 	for _, f := range status.Failures {
@@ -233,6 +238,7 @@ type publishJSON struct {
 	Failure    int       `json:"failure"`
 	Failures   []refusal `json:"failures"`
 	Violating  []refusal `json:"violating,omitempty"` // of the new ones, those that a lenient collection took in spite of what they break
+	Unserved   []refusal `json:"unserved,omitempty"`  // of the new ones, those that nobody is served until the definition of their marking comes
 	Seconds    float64   `json:"seconds"`
 	PerSecond  float64   `json:"objects_per_second"`
 	Complete   bool      `json:"complete"` // every input was read and sent to its end
@@ -248,7 +254,7 @@ func (p *publisher) summary(err error) error {
 	if p.json {
 		j := publishJSON{
 			Collection: p.to.name(), Total: p.total, Success: p.stored, New: p.stored - p.known, Known: p.known, Red: p.red,
-			Failure: len(p.refused), Failures: p.refused, Violating: p.violating, Seconds: elapsed, PerSecond: rate, Complete: err == nil,
+			Failure: len(p.refused), Failures: p.refused, Violating: p.violating, Unserved: p.unserved, Seconds: elapsed, PerSecond: rate, Complete: err == nil,
 		}
 		if j.Failures == nil {
 			j.Failures = []refusal{}
@@ -266,6 +272,9 @@ func (p *publisher) summary(err error) error {
 		}
 		for _, r := range p.violating {
 			fmt.Fprintf(p.out, "lenient  %s: %s\n", printable(r.ID), printable(r.Message))
+		}
+		for _, r := range p.unserved {
+			fmt.Fprintf(p.out, "hidden   %s: %s\n", printable(r.ID), printable(r.Message))
 		}
 		fmt.Fprintf(p.out, "%s: %d objects, %d published (%d of them already there), %d refused, in %.1f s (%.0f objects/s)\n",
 			printable(p.to.name()), p.total, p.stored, p.known, len(p.refused), elapsed, rate)

@@ -59,7 +59,7 @@ func (c *Clock) Add(d time.Duration) {
 // Run runs the suite. open returns a fresh, empty store and cleans up after the test.
 func Run(t *testing.T, open func(t *testing.T) *Fixture) {
 	for _, c := range slices.Concat(logTests, queryTests, markingTests, deleteTests, statusTests, applyTests, accountTests, credentialTests, hostileTests, exactTests, violationTests, visibleTests, changesTests, submissionTests, backlogTests,
-		historyTests, searchTests) {
+		historyTests, joinedTests, searchTests) {
 		t.Run(c.name, func(t *testing.T) {
 			f := open(t)
 			c.test(t, f)

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -16,6 +17,7 @@ import (
 var markingTests = []testCase{
 	{"the policy is asked once per marking set in use", testAskedOnce},
 	{"a marking without a definition is unknown", testUnknown},
+	{"what nobody is served is told to its publisher", testUnserved},
 	{"a late definition moves what it makes servable to the end", testLateDefinition},
 	{"a definition in another collection makes nothing servable", testForeignDefinition},
 	{"a peer's definition makes only that peer's objects servable", testPeersDefinition},
@@ -61,6 +63,34 @@ func testUnknown(t *testing.T, f *Fixture) {
 	want := []string{"marking-definition-002 2025-12-01T00:00:00.000Z", "indicator-003 2026-01-01T00:00:00.000Z", "marking-definition-003 2025-12-01T00:00:00.000Z"}
 	if diff := cmp.Diff(want, names(got)); diff != "" {
 		t.Errorf("visible (-want +got):\n%s", diff)
+	}
+}
+
+// testUnserved holds what a publisher is told of an object that nobody is served.
+func testUnserved(t *testing.T, f *Fixture) {
+	c := f.collection(t, "Unserved")
+	mark := id("marking-definition", 1)
+	message := func(o *stix.Object) string {
+		t.Helper()
+		status, err := f.Store.Add(t.Context(), taxii.Submission{Collection: c.ID, Account: "soc", Received: f.Clock.Now(), Visible: known, Items: []taxii.Item{{Object: o}}})
+		if err != nil || status.SuccessCount != 1 {
+			t.Fatalf("%+v, %v", status, err)
+		}
+		return status.Successes[0].Message
+	}
+	marked := object{n: 1, marks: []stix.Identifier{mark}}.make()
+	for range 2 { // what is held and hidden looks as if it had been stored
+		if got := message(marked); !strings.HasPrefix(got, taxii.NotServed+string(mark)) {
+			t.Errorf("not understood: %q", got)
+		}
+	}
+	// What a relationship joins is not told.
+	if got := message(relation(1, 1, marked.ID, id("identity", 1), stix.TLPGreen)); got != "" {
+		t.Errorf("a relationship to it: %q", got)
+	}
+	f.add(t, c, statement(1))
+	if got := message(object{n: 2, marks: []stix.Identifier{mark}}.make()); got != "" {
+		t.Errorf("understood: %q", got)
 	}
 }
 

@@ -102,6 +102,13 @@ CREATE TABLE idempotency_key (
   PRIMARY KEY (account, number)
 );
 
+CREATE TABLE joined (
+  target     TEXT NOT NULL, -- the identifier of an end
+  collection INTEGER NOT NULL REFERENCES collection (number),
+  object     TEXT NOT NULL, -- the relationship or sighting, which is held there
+  PRIMARY KEY (target, collection, object)
+);
+
 CREATE TABLE "known_marking" (
   collection INTEGER NOT NULL REFERENCES collection (number),
   marking    TEXT NOT NULL,
@@ -270,6 +277,8 @@ CREATE INDEX facet_marking_set ON facet (marking_set);
 CREATE INDEX idempotency_key_created ON idempotency_key (created);
 
 CREATE UNIQUE INDEX idempotency_key_name ON idempotency_key (account, collection, name);
+
+CREATE INDEX joined_object ON joined (collection, object);
 
 CREATE INDEX marking_set_member_set ON marking_set_member (marking_set);
 
