@@ -143,6 +143,14 @@ func (t *tightener) tightenAll(list []joiner, ends [][]stix.Identifier) error {
 	return t.apply()
 }
 
+func joinedTargetsSQL(n int) string {
+	return `SELECT DISTINCT target FROM joined WHERE target IN (` + placeholders(1, n) + `)`
+}
+
+// joinersSQL finds every version of what joins an object.
+const joinersSQL = `SELECT e.seq, e.date_added, e.facet, e.collection, e.object, e.is_first, e.is_last
+	FROM joined j JOIN entry e ON e.collection = j.collection AND e.object = j.object WHERE j.target = $1`
+
 // tightenJoined makes what joins some objects as strict as they are.
 func (t *tightener) tightenJoined(objects []string) error {
 	var hit []string
@@ -152,7 +160,7 @@ func (t *tightener) tightenJoined(objects []string) error {
 		for i, id := range chunk {
 			args[i] = id
 		}
-		return t.conn.Query(`SELECT DISTINCT target FROM joined WHERE target IN (`+placeholders(1, len(chunk))+`)`, args,
+		return t.conn.Query(joinedTargetsSQL(len(chunk)), args,
 			func(r row) error { hit = append(hit, r.Text(0)); return nil })
 	})
 	if err != nil || len(hit) == 0 {
@@ -164,8 +172,7 @@ func (t *tightener) tightenJoined(objects []string) error {
 	}
 	for _, id := range hit {
 		var list []joiner
-		err := t.conn.Query(`SELECT e.seq, e.date_added, e.facet, e.collection, e.object, e.is_first, e.is_last
-			FROM joined j JOIN entry e ON e.collection = j.collection AND e.object = j.object WHERE j.target = $1`, []any{id}, func(r row) error {
+		err := t.conn.Query(joinersSQL, []any{id}, func(r row) error {
 			list = append(list, joiner{seq: r.Int(0), date: r.Int(1), facet: r.Int(2), collection: r.Int(3), object: r.Text(4),
 				inner: r.Int(5) != soleEnd || r.Int(6) != soleEnd})
 			return nil

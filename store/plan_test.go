@@ -223,3 +223,21 @@ func TestChunks(t *testing.T) {
 		}
 	}
 }
+
+// TestJoinedPlans holds that ends, and what joins them, are found without passing over other entries.
+func TestJoinedPlans(t *testing.T) {
+	s := openDir(t, t.TempDir())
+	for _, c := range []struct {
+		sql  string
+		args []any
+		want string
+	}{
+		{joinedTargetsSQL(2), []any{"a", "b"}, "SEARCH joined USING COVERING INDEX sqlite_autoindex_joined_1 (target=?)"},
+		{joinersSQL, []any{"a"}, "SEARCH e USING INDEX entry_object (collection=? AND object=?)"},
+		{endsSQL(2), []any{"a", "b"}, "SEARCH e USING INDEX entry_object (collection=? AND object=?)"},
+	} {
+		if steps := explain(t, s, c.sql, c.args); !slices.Contains(steps, c.want) {
+			t.Errorf("plan of %s: %q, want %q among them", c.sql, steps, c.want)
+		}
+	}
+}

@@ -188,10 +188,12 @@ func (t *tightener) endsOf(objects []string) (map[string][]endMarkings, error) {
 	return found, nil
 }
 
+// endsSQL goes over the collections and in each to the versions of the objects: CROSS JOIN and the unary plus keep SQLite
+// from passing over the last versions of everything instead.
 func endsSQL(n int) string {
 	return `SELECT e.object, e.collection, c.default_tlp, f.unknown, m.content, e.version_key, e.revoked, e.facet
-		FROM collection c JOIN entry e ON e.collection = c.number JOIN facet f ON f.number = e.facet JOIN marking_set m ON m.number = f.marking_set
-		WHERE e.object IN (` + placeholders(1, n) + `) AND e.is_last > 0`
+		FROM collection c CROSS JOIN entry e JOIN facet f ON f.number = e.facet JOIN marking_set m ON m.number = f.marking_set
+		WHERE e.collection = c.number AND e.object IN (` + placeholders(1, n) + `) AND +e.is_last > 0`
 }
 
 // counting picks, of the last versions of an object in each facet, the last one of each source in each collection.
