@@ -214,9 +214,15 @@ func (s *Store) ChangeCollection(ctx context.Context, id string, change Collecti
 		if taken > 0 {
 			return fmt.Errorf("a collection with the title %q: %w", col.Title, ErrExists)
 		}
-		_, err = c.Exec(`UPDATE collection SET title = $2, title_folded = $3, description = $4, lenient = $5, default_tlp = $6 WHERE number = $1`,
-			col.number, col.Title, fold(col.Title), col.Description, col.Lenient, int(col.DefaultTLP))
-		return err
+		if _, err = c.Exec(`UPDATE collection SET title = $2, title_folded = $3, description = $4, lenient = $5, default_tlp = $6 WHERE number = $1`,
+			col.number, col.Title, fold(col.Title), col.Description, col.Lenient, int(col.DefaultTLP)); err != nil || change.DefaultTLP == nil {
+			return err
+		}
+		t := tightener{conn: c, touched: make(map[int64]*touches)}
+		if err := t.tightenDefault(col.number, col.DefaultTLP); err != nil {
+			return err
+		}
+		return t.record(0)
 	})
 	if err != nil {
 		return taxii.Collection{}, err

@@ -19,6 +19,7 @@ import (
 var joinedTests = []testCase{
 	{"a relationship is as strict as its ends, in any order of arrival", testJoinedStrictness},
 	{"ends in other collections count with the default of those", testJoinedElsewhere},
+	{"what joins unmarked ends follows a stricter default", testJoinedDefault},
 	{"what joins ends that become stricter follows them and keeps its date", testJoinedLater},
 	{"a sighting is as strict as all that it joins", testJoinedSighting},
 	{"a marking of an end that is not understood hides the relationship until it is", testJoinedUnknown},
@@ -318,5 +319,39 @@ func testJoinedDeleted(t *testing.T, f *Fixture) {
 	f.add(t, c, relation(1, 1, id("indicator", 1), id("indicator", 2), stix.TLPClear), indicator(2, 1, stix.TLPGreen))
 	if set, _ := f.handled(t, c, id("relationship", 1)); set.TLP != stix.TLPGreen {
 		t.Errorf("after its first end was deleted it is handled by %+v", set)
+	}
+}
+
+func testJoinedDefault(t *testing.T, f *Fixture) {
+	c, err := f.Node.AddCollection(t.Context(), store.NewCollection{Title: "Default", DefaultTLP: stix.TLPClear})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.add(t, c, indicator(1, 1, stix.TLPUnmarked), indicator(2, 1, stix.TLPGreen),
+		relation(1, 1, id("indicator", 1), id("indicator", 9), stix.TLPClear),    // joins an unmarked object
+		relation(2, 1, id("indicator", 2), id("indicator", 9), stix.TLPUnmarked), // is unmarked, and raised
+		relation(3, 1, id("indicator", 2), id("indicator", 9), stix.TLPClear))
+	levels := func(def stix.TLP) (list []stix.TLP) {
+		for n := range 3 {
+			set, unknown := f.handled(t, c, id("relationship", n+1))
+			list = append(list, set.Level(def, unknown))
+		}
+		return list
+	}
+	for _, step := range []struct {
+		def  stix.TLP
+		want []stix.TLP
+	}{
+		{stix.TLPClear, []stix.TLP{stix.TLPClear, stix.TLPGreen, stix.TLPGreen}},
+		{stix.TLPAmber, []stix.TLP{stix.TLPAmber, stix.TLPAmber, stix.TLPGreen}},
+		{stix.TLPGreen, []stix.TLP{stix.TLPAmber, stix.TLPAmber, stix.TLPGreen}}, // nothing becomes less strict
+	} {
+		if _, err := f.Node.ChangeCollection(t.Context(), c.ID, store.CollectionChange{DefaultTLP: &step.def}); err != nil {
+			t.Fatal(err)
+		}
+		if diff := gocmp.Diff(step.want, levels(step.def)); diff != "" {
+			t.Errorf("default %v (-want +got):\n%s", step.def, diff)
+		}
+		f.verify(t)
 	}
 }
