@@ -14,7 +14,7 @@ func FuzzVerify(f *testing.F) {
 	good := forge(f, ed, header(ed), goodClaims)
 	parts := strings.Split(good, ".")
 	for _, seed := range []string{
-		good, good + ".", " " + good, good + "\n", strings.ReplaceAll(good, ".", ".."), parts[0] + "." + parts[1] + ".",
+		good, encodeBase64([]byte(header(ed)+" ")) + "." + parts[1] + "." + parts[2], good + ".", " " + good, good + "\n", strings.ReplaceAll(good, ".", ".."), parts[0] + "." + parts[1] + ".",
 		strings.Join([]string{parts[0], parts[2], parts[1]}, "."), `{"payload":"` + parts[1] + `"}`, "", "..", "e30.e30.",
 	} {
 		f.Add(seed)
