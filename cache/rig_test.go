@@ -22,6 +22,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/skjold-exchange/skjold/stix"
+	"github.com/skjold-exchange/skjold/stix/pattern"
 	"github.com/skjold-exchange/skjold/store"
 	"github.com/skjold-exchange/skjold/store/storetest"
 	"github.com/skjold-exchange/skjold/taxii"
@@ -139,6 +140,7 @@ func postgresDatabase(t *testing.T) database {
 
 func openStore(t *testing.T, o store.Options) *store.Store {
 	t.Helper()
+	o.PatternValues = pattern.Values
 	s, err := store.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)

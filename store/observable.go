@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -53,6 +54,8 @@ func (w *logWriter) observe(fresh []*incoming, at block) error {
 			rows = append(rows, []any{w.collection.number, digest, at.seq + int64(i)})
 		}
 	}
+	// In the order of the table, so that neighbours share a way into it.
+	slices.SortFunc(rows, func(a, b []any) int { return cmp.Compare(a[1].(int64), b[1].(int64)) })
 	return w.conn.ExecMany(insertObservable, rows)
 }
 
