@@ -153,6 +153,17 @@ func (l *Ledger) Member(id EntityID, now time.Time) Member {
 func (l *Ledger) Members(now time.Time) []Member {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
+	ids := l.subjects()
+	list := make([]Member, 0, len(ids))
+	for id := range ids {
+		list = append(list, l.history(id, now))
+	}
+	slices.SortFunc(list, func(a, b Member) int { return cmp.Compare(a.Entity, b.Entity) })
+	return list
+}
+
+// subjects are all entities that a record names. The caller holds the lock.
+func (l *Ledger) subjects() map[EntityID]bool {
 	ids := make(map[EntityID]bool)
 	for _, d := range l.decisions {
 		if id := d.subject(); id != "" {
@@ -162,12 +173,7 @@ func (l *Ledger) Members(now time.Time) []Member {
 	for _, o := range l.orders {
 		ids[o.Subject] = true
 	}
-	list := make([]Member, 0, len(ids))
-	for id := range ids {
-		list = append(list, l.history(id, now))
-	}
-	slices.SortFunc(list, func(a, b Member) int { return cmp.Compare(a.Entity, b.Entity) })
-	return list
+	return ids
 }
 
 // Classes returns the admissions of classes that count, the oldest first, each with its list; nil where the list is not
