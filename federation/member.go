@@ -42,8 +42,8 @@ type event struct {
 	rotation *KeyRotation
 }
 
-// history replays the records about an entity up to a time, in the order of their time and then of their hash: not in
-// that of their arrival. The caller holds the lock.
+// history replays the records about an entity up to a time, in the order of their time, not in that of their
+// arrival. The caller holds the lock.
 func (l *Ledger) history(id EntityID, now time.Time) Member {
 	m := Member{Entity: id, Standing: Stranger}
 	ordered := make(map[EntityID]time.Time) // the last suspension that each party ordered by itself
@@ -130,8 +130,32 @@ func (l *Ledger) events(id EntityID, now time.Time) []event {
 		}
 	}
 	list = slices.DeleteFunc(list, func(e event) bool { return e.at.After(now.Add(clockLeeway)) })
-	slices.SortFunc(list, func(a, b event) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.hash, b.hash)) })
+	slices.SortFunc(list, func(a, b event) int {
+		return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.rank(), b.rank()), cmp.Compare(a.hash, b.hash))
+	})
 	return list
+}
+
+// rank orders what happened in one second, which is as exact as records are: a member is admitted before it is suspended,
+// and a decision answers an order.
+func (e event) rank() int {
+	switch {
+	case e.rotation != nil:
+		return 1
+	case e.order != nil:
+		return 2
+	}
+	switch e.decision.Proposal.Kind {
+	case Admission:
+		return 0
+	case Suspension:
+		return 3
+	case Reinstatement:
+		return 4
+	case Recovery:
+		return 5
+	}
+	return 6
 }
 
 // subject is whom a decision is about, "" for a class.
