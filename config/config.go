@@ -284,6 +284,11 @@ type Federation struct {
 	// --rules lenient goes by that instead.
 	Lenient bool `yaml:"lenient" default:"false"`
 
+	// Charter is the hash of the founding charter of the federation that this node belongs to, 43 characters that the
+	// founders read out: who is a member follows from it and from records that the founders have signed. Compare it by a
+	// way that you trust. Empty: the node knows its pinned peers only.
+	Charter string `yaml:"charter" default:""`
+
 	// AllowPrivateAddresses lets this node connect to peers on private, loopback and link-local addresses. Leave it false
 	// on the internet, where it keeps a peer's name from leading into your own network; set it to true where the nodes
 	// share a closed network, or one machine.

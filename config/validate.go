@@ -33,6 +33,8 @@ func (c *Config) Validate() error {
 		"want a PostgreSQL URL, postgres://USER:PASSWORD@HOST/NAME, or nothing for SQLite (the value is not shown)")
 	v.check("api_root.name", apiRootName.MatchString(c.APIRoot.Name),
 		"want 1 to 64 lower-case letters, digits and hyphens, neither first nor last a hyphen")
+	v.check("federation.charter", c.Federation.Charter == "" || hash.MatchString(c.Federation.Charter),
+		"want the hash of the founding charter, 43 characters of base64url such as 'skjold federation charter show' prints")
 	v.choices()
 	v.texts()
 	v.transport()
@@ -167,6 +169,9 @@ func between[T cmp.Ordered](v *validation, name string, value, low, high T) {
 	}
 	v.check(name, low <= value && value <= high, "want "+text(low)+" to "+text(high))
 }
+
+// hash is a SHA-256 in base64url.
+var hash = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
 
 var apiRootName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$`)
 

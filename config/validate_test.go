@@ -131,6 +131,7 @@ func TestValidate(t *testing.T) {
 		{"unknown format", "log.format", func(c *Config) { c.Log.Format = "xml" }},
 
 		{"polling all the time", "federation.poll_interval", func(c *Config) { c.Federation.PollInterval = 0 }},
+		{"a charter that is no hash", "federation.charter", func(c *Config) { c.Federation.Charter = "ours" }},
 		{"empty pulls", "federation.page_size", func(c *Config) { c.Federation.PageSize = 0 }},
 
 		{"metrics of their own", "", func(c *Config) { c.Metrics.Listen = "127.0.0.1:9090" }},

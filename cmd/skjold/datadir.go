@@ -23,10 +23,13 @@ type dataDir string
 
 func (d dataDir) config() string { return filepath.Join(string(d), "skjold.yaml") }
 func (d dataDir) keys() string   { return filepath.Join(string(d), "keys") }
-func (d dataDir) lock() string   { return filepath.Join(string(d), "skjold.lock") }
+func (d dataDir) records() string {
+	return filepath.Join(string(d), "federation", "records")
+}
+func (d dataDir) lock() string { return filepath.Join(string(d), "skjold.lock") }
 
 // ours are the names that a data directory may hold before it is a node: what an interrupted init leaves.
-var ours = []string{"keys", "skjold.db", "skjold.db-wal", "skjold.db-shm", "skjold.db-journal", "skjold.lock", "lost+found"}
+var ours = []string{"keys", "skjold.db", "skjold.db-wal", "skjold.db-shm", "skjold.db-journal", "skjold.lock", "federation", "lost+found"}
 
 // unfinished begins the names of files that are renamed when they are whole.
 const unfinished = ".skjold-"

@@ -26,6 +26,9 @@ where 'skjold federation show --jwks' prints a node's key set. TLP:RED and TLP:A
 	peer.AddCommand(a.peerAddCommand(), a.peerAllowCommand(), a.peerDenyCommand(), a.peerListCommand(), a.peerRemoveCommand())
 	cmd.AddCommand(a.federationShowCommand(), peer, a.subscribeCommand(), a.unsubscribeCommand(), a.resyncCommand(), a.subscriptionsCommand(),
 		a.quarantineCommand(), a.federationStatusCommand())
+	cmd.AddCommand(a.foundCommand(), a.charterCommand(), a.nominateCommand(), a.challengeCommand(), a.proveCommand(), a.proposeCommand(),
+		a.voteCommand(), a.decideCommand(), a.suspendCommand(), a.expelCommand(), a.reinstateCommand(), a.recoverCommand(), a.recordsCommand(),
+		a.statementCommand(), a.directoryCommand(), a.federationVerifyCommand(), a.federationKeysCommand())
 	return cmd
 }
 
