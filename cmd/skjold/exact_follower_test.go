@@ -23,6 +23,8 @@ type follower struct {
 	match      []string      // match[version]
 	byNext     bool          // follows next; otherwise every page is asked for by added_after
 	lag        time.Duration // how long a deleted object may still be served; 0 on a single process
+	elsewhere  bool          // reads a copy, from which nobody deletes
+	largest    int           // the largest limit that it asks for; 0 for 30
 	rng        *rand.Rand
 
 	addedAfter, next string
@@ -38,7 +40,7 @@ var errNotExact = errors.New("not exact")
 // step polls one page. It returns whether there is more. Of errors, those that are errNotExact are findings.
 func (f *follower) step(ctx context.Context, client *taxii.Client) (more bool, err error) {
 	if f.next == "" {
-		f.limit = 1 + f.rng.IntN(30)
+		f.limit = 1 + f.rng.IntN(max(f.largest, 30))
 	}
 	asked := time.Now()
 	page, err := client.Objects(ctx, f.collection, taxii.PageRequest{AddedAfter: f.addedAfter, Next: f.next, Limit: f.limit, Versions: f.match})
@@ -98,7 +100,7 @@ func (f *follower) take(raw []byte, asked time.Time) error {
 		return fmt.Errorf("%s came twice", name)
 	case v.raw != string(raw):
 		return fmt.Errorf("%s came changed: %s", name, raw)
-	case !v.deleted.IsZero() && asked.After(v.deleted.Add(f.lag)):
+	case !f.elsewhere && !v.deleted.IsZero() && asked.After(v.deleted.Add(f.lag)):
 		return fmt.Errorf("%s came %s after it was deleted", name, asked.Sub(v.deleted))
 	}
 	f.got[name] = true
@@ -121,7 +123,7 @@ func readName(raw []byte) (versionName, error) {
 // fresh is a follower of the same content that begins at the beginning.
 func (f *follower) fresh() *follower {
 	return &follower{name: f.name + ", from the beginning", world: f.world, collection: f.collection, match: f.match, byNext: !f.byNext, lag: f.lag,
-		rng: f.rng, got: map[versionName]bool{}}
+		elsewhere: f.elsewhere, largest: f.largest, rng: f.rng, got: map[versionName]bool{}}
 }
 
 // drain polls until there is no more.

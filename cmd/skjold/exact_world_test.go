@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -44,11 +45,26 @@ type subject struct {
 	id      string
 	kind    subjectKind
 	ends    [2]string    // of a relationship
-	marks   map[int]bool // days of its versions
+	marks   map[int]bool // days that it has or may get versions of
 	open    int          // publications of it whose outcome the publisher does not know
 	closed  bool         // to be deleted: nothing more is published of it
 	pruned  bool         // some version was deleted and others were not
 	revoked int          // day of the version that revokes it, 0 for none
+}
+
+// names are those of all versions that there may be of the subject.
+func (s *subject) names() []versionName {
+	switch s.kind {
+	case anAddress:
+		return []versionName{{id: s.id}}
+	case anIndicator:
+		var list []versionName
+		for _, n := range slices.Sorted(maps.Keys(s.marks)) {
+			list = append(list, versionName{s.id, day(n)})
+		}
+		return list
+	}
+	return []versionName{{s.id, day(1)}}
 }
 
 type subjectKind int
@@ -275,9 +291,8 @@ func (w *world) deletion() (id, modified string, ok bool) {
 			continue
 		}
 		var visible []versionName // to the deleter, an account of the node
-		for name, v := range w.versions {
-			if name.id == s.id && v.acknowledged && strings.Contains(v.raw, "object_marking_refs") && !strings.Contains(v.raw, string(stix.MarkingOf(stix.TLPRed))) &&
-				!strings.Contains(v.raw, "marking-definition--57a7e") {
+		for _, name := range s.names() {
+			if v := w.versions[name]; v != nil && v.acknowledged && (s.kind == aRelationship || seenByAccounts(v.raw)) {
 				visible = append(visible, name)
 			}
 		}
@@ -285,7 +300,6 @@ func (w *world) deletion() (id, modified string, ok bool) {
 			continue
 		}
 		s.closed = true
-		slices.SortFunc(visible, func(a, b versionName) int { return strings.Compare(a.modified, b.modified) })
 		if s.kind == anIndicator && w.rng.IntN(2) == 0 {
 			s.pruned = true
 			one := visible[w.rng.IntN(len(visible))]
@@ -293,8 +307,8 @@ func (w *world) deletion() (id, modified string, ok bool) {
 			return s.id, one.modified, true
 		}
 		s.pruned = true // versions that the deleter does not see stay
-		for name, v := range w.versions {
-			if name.id == s.id {
+		for _, name := range s.names() {
+			if v := w.versions[name]; v != nil {
 				v.deleting = true
 			}
 		}
@@ -309,14 +323,21 @@ func (w *world) gone(id, modified string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Now()
-	for name, v := range w.versions {
-		if name.id == id && (modified == "" || name.modified == modified) {
+	for _, name := range w.byID[id].names() {
+		if v := w.versions[name]; v != nil && (modified == "" || name.modified == modified) {
 			v.deleting = true
 			if modified != "" || seenByAccounts(v.raw) {
 				v.deleted = now
 			}
 		}
 	}
+}
+
+// byKind tells what kind of object an id is of.
+func (w *world) byKind(id string) subjectKind {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.byID[id].kind
 }
 
 // retired notes that a version is gone for good, by a rule of its collection. Nothing more is published of its object.

@@ -154,7 +154,7 @@ func startProcess(t *testing.T, dir dataDir, env ...string) *process {
 	}
 	defer out.Close()
 	p.cmd.Stdout, p.cmd.Stderr = out, out
-	cfg, err := config.Load(config.LoadOptions{File: dir.config(), Env: []string{}})
+	cfg, err := config.Load(config.LoadOptions{File: dir.config(), Env: append([]string{}, env...)})
 	if err != nil {
 		t.Fatal(err)
 	}
