@@ -23,6 +23,7 @@ type crew struct {
 	clients    []*taxii.Client // one for each process
 	seed       uint64
 	lag        time.Duration // see follower
+	elsewhere  bool          // see follower
 
 	requests, repeated, unavailable, deleted atomic.Int64
 	working, following                       sync.WaitGroup
@@ -148,7 +149,7 @@ func (c *crew) erase(ctx context.Context, id, modified string, rng *rand.Rand) e
 // follow sets followers of every kind to work until ctx ends.
 func (c *crew) follow(ctx context.Context) {
 	for i := range 4 {
-		f := &follower{name: fmt.Sprintf("follower %d", i), world: c.world, collection: c.collection, byNext: i%2 == 0, lag: c.lag, largest: 400,
+		f := &follower{name: fmt.Sprintf("follower %d", i), world: c.world, collection: c.collection, byNext: i%2 == 0, lag: c.lag, elsewhere: c.elsewhere, largest: 400,
 			rng: rand.New(rand.NewPCG(c.seed, uint64(1000+i))), got: map[versionName]bool{}}
 		if i < 2 {
 			f.match = []string{"all"}

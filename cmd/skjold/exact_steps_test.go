@@ -90,7 +90,7 @@ func (s *schedule) prepare(ctx context.Context) error {
 	if err := copyDir(string(s.at), string(s.dir)); err != nil {
 		return err
 	}
-	options := taxii.ClientOptions{URL: s.made.APIRoot, HTTP: &http.Client{Transport: s.door}, Retries: -1,
+	options := taxii.ClientOptions{URL: s.made.APIRoot, HTTP: &http.Client{Transport: s.door}, Retries: -1, StatusWait: 500 * time.Minute,
 		Wait: func(ctx context.Context, d time.Duration) error { return pauseFor(ctx, d/500) }}
 	mine := options
 	mine.User, mine.Password = s.made.User, s.made.Password

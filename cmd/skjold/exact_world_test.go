@@ -355,6 +355,21 @@ func seenByAccounts(raw string) bool {
 		!strings.Contains(raw, `"type":"relationship"`)
 }
 
+// seenByPeers tells of content that a peer which may have green objects gets for sure.
+func seenByPeers(raw string) bool {
+	return seenByAccounts(raw) && !strings.Contains(raw, string(stix.MarkingOf(stix.TLPAmber)))
+}
+
+// raw is the content of a version, "" if there is none.
+func (w *world) raw(name versionName) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if v := w.versions[name]; v != nil {
+		return v.raw
+	}
+	return ""
+}
+
 // check compares what a node holds, by name, with what the publishers were told.
 func (w *world) check(held map[versionName]string) []string {
 	w.mu.Lock()
