@@ -26,6 +26,7 @@ type crew struct {
 	elsewhere  bool          // see follower
 
 	requests, repeated, unavailable, deleted atomic.Int64
+	reasons                                  sync.Map // description to status of what was answered
 	working, following                       sync.WaitGroup
 	followers                                []*follower
 }
@@ -70,6 +71,7 @@ func (c *crew) again(ctx context.Context, err error) bool {
 			return false
 		}
 		c.unavailable.Add(1)
+		c.reasons.LoadOrStore(answer.Resource.Description, answer.Status)
 	}
 	c.repeated.Add(1)
 	return pauseFor(ctx, 10*time.Millisecond) == nil
@@ -192,6 +194,11 @@ func (c *crew) String() string {
 	for _, f := range c.followers {
 		given += len(f.order)
 	}
-	return fmt.Sprintf("%d submissions, %d requests repeated, %d answers 503 or 429, %d deletions, %d versions given to followers",
-		c.requests.Load(), c.repeated.Load(), c.unavailable.Load(), c.deleted.Load(), given)
+	var reasons []string
+	c.reasons.Range(func(description, status any) bool {
+		reasons = append(reasons, fmt.Sprintf("%d %s", status, description))
+		return true
+	})
+	return fmt.Sprintf("%d submissions, %d requests repeated, %d answers 503 or 429 %q, %d deletions, %d versions given to followers",
+		c.requests.Load(), c.repeated.Load(), c.unavailable.Load(), reasons, c.deleted.Load(), given)
 }

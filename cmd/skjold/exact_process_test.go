@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/skjold-exchange/skjold/config"
+	"github.com/skjold-exchange/skjold/stix/pattern"
 	"github.com/skjold-exchange/skjold/store"
 	"github.com/skjold-exchange/skjold/store/storetest"
 	"github.com/skjold-exchange/skjold/taxii"
@@ -60,7 +61,7 @@ func TestKillProcesses(t *testing.T) {
 	for _, p := range running {
 		p.kill()
 	}
-	st, err := store.Open(t.Context(), store.Options{URL: url})
+	st, err := store.Open(t.Context(), store.Options{URL: url, PatternValues: pattern.Values})
 	if err != nil {
 		t.Fatal(err)
 	}

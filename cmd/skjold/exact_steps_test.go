@@ -20,6 +20,7 @@ import (
 
 	"github.com/skjold-exchange/skjold/config"
 	"github.com/skjold-exchange/skjold/federation"
+	"github.com/skjold-exchange/skjold/stix/pattern"
 	"github.com/skjold-exchange/skjold/store"
 	"github.com/skjold-exchange/skjold/taxii"
 )
@@ -415,7 +416,7 @@ func (s *schedule) compact(ctx context.Context) error {
 		return err
 	}
 	return s.restart(ctx, func() error {
-		st, err := store.Open(ctx, store.Options{Dir: string(s.at), Now: func() time.Time { return time.Now().Add(2 * time.Hour) }})
+		st, err := store.Open(ctx, store.Options{Dir: string(s.at), PatternValues: pattern.Values, Now: func() time.Time { return time.Now().Add(2 * time.Hour) }})
 		if err != nil {
 			return err
 		}
