@@ -63,7 +63,7 @@ func (s *Store) make(ctx context.Context, key pageKey, v *view, decision string,
 		return nil, err
 	}
 	s.metrics.answered(fromStore)
-	p := read.describe(v, decision, answer)
+	p := read.describe(v, r.Query.After, decision, answer)
 	if p == nil {
 		return answer, nil
 	}
@@ -167,12 +167,12 @@ func render(read reading, r taxii.AnswerRequest) (*taxii.Answer, error) {
 }
 
 // describe says what the answer depends on; nil if it can't be kept, because the log went on while it was made.
-func (read reading) describe(v *view, decision string, answer *taxii.Answer) *page {
+func (read reading) describe(v *view, after taxii.DateAdded, decision string, answer *taxii.Answer) *page {
 	got, seen := read.page.Collection, v.collection
 	if got.Epoch != seen.Epoch || got.Revision != seen.Revision {
 		return nil
 	}
-	p := &page{answer: answer, until: got.Last, sealed: read.page.More, decision: decision, revision: got.Revision}
+	p := &page{answer: answer, after: after, until: got.Last, sealed: read.page.More, decision: decision, revision: got.Revision}
 	if read.shows != 0 {
 		p.until = read.shows
 	}

@@ -294,7 +294,7 @@ func fixture(t *testing.T, open database, r *Redis) *storetest.Fixture {
 	start := func(t *testing.T) {
 		t.Helper()
 		s := open(t, store.Options{Now: clock.Now, Quarantine: store.QuarantineBounds{Rows: storetest.QuarantineRows, Bytes: storetest.QuarantineBytes},
-			Submissions: storetest.Submissions})
+			Submissions: storetest.Submissions, PatternValues: pattern.Values})
 		n = newNode(t, s, r)
 		f.Store, f.Node = answered{n.Store}, s
 	}
