@@ -55,28 +55,43 @@ func OpenLedger(founding Hash, store RecordStore) (*Ledger, error) {
 		founding: founding, store: store, records: make(map[Hash][]byte), charters: make(map[Hash]*Charter),
 		lists: make(map[Hash]ClassList), contested: make(map[int][]Hash),
 	}
-	records, err := store.Records()
-	if err != nil {
-		return nil, fmt.Errorf("ledger: %w", err)
-	}
-	// A record may need one that comes after it: what cannot be read is tried again as long as others could be.
-	for len(records) > 0 {
-		before := len(records)
-		var failed error
-		for hash, record := range records {
-			if got, err := l.take(record); err != nil {
-				failed = fmt.Errorf("ledger: record %s: %w", hash, err)
-			} else if got != hash {
-				return nil, fmt.Errorf("ledger: the record called %s is %s: it was changed", hash, got)
-			} else {
-				delete(records, hash)
-			}
-		}
-		if len(records) == before {
-			return nil, failed
-		}
+	if _, err := l.Refresh(); err != nil {
+		return nil, err
 	}
 	return l, nil
+}
+
+// Refresh takes the records that another process has put into the store, and returns how many. What does not verify is an
+// error that names it; the others are taken all the same.
+func (l *Ledger) Refresh() (int, error) {
+	records, err := l.store.Records()
+	if err != nil {
+		return 0, fmt.Errorf("ledger: %w", err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	taken := 0
+	// A record may need one that comes after it: what cannot be read is tried again as long as others could be.
+	for {
+		var failed []error
+		before := taken
+		for hash, record := range records {
+			if _, held := l.records[hash]; held {
+				continue
+			}
+			if got := hashOf(record); got != hash {
+				failed = append(failed, fmt.Errorf("ledger: the record called %s is %s: it was changed", hash, got))
+			} else if err := l.verify(record, func() error { return nil }); err != nil {
+				failed = append(failed, fmt.Errorf("ledger: record %s: %w", hash, err))
+			} else {
+				l.records[hash] = record
+				taken++
+			}
+		}
+		if taken == before {
+			return taken, errors.Join(failed...)
+		}
+	}
 }
 
 // Add verifies a record and keeps it; it returns its hash. A record that is held already is no error. A decision needs
@@ -95,16 +110,6 @@ func (l *Ledger) Add(record []byte) (Hash, error) {
 		return "", err
 	}
 	l.records[hash] = bytes.Clone(record)
-	return hash, nil
-}
-
-// take verifies a record that is stored already.
-func (l *Ledger) take(record []byte) (Hash, error) {
-	hash := hashOf(record)
-	if err := l.verify(record, func() error { return nil }); err != nil {
-		return "", err
-	}
-	l.records[hash] = record
 	return hash, nil
 }
 

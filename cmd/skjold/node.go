@@ -35,6 +35,7 @@ type node struct {
 	verifier   *federation.Verifier // nil when federation is off
 	identity   http.Handler         // the entity configuration; nil when federation is off
 	replicator *sync.Replicator     // nil when federation is off
+	members    *membership          // the federation's records; nil where no founding charter is pinned
 	ready      readiness
 	auth       taxii.Authenticator
 	tls        *tlsFiles // what the node serves HTTPS with; nil for plain HTTP
@@ -69,6 +70,9 @@ func openNode(ctx context.Context, dir dataDir, cfg *config.Config, log *slog.Lo
 	}
 	if err != nil {
 		return nil, errors.Join(err, n.store.Close())
+	}
+	if cfg.Federation.Enabled && cfg.Federation.Charter != "" {
+		n.members = newMembership(cfg.Federation.Charter, dir, log)
 	}
 	n.auth = n.newAuthenticator()
 	n.taxii = taxii.NewServer(taxii.Options{
@@ -159,6 +163,9 @@ func (n *node) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return n.store.Run(ctx) })
 	group.Go(func() error { return n.cache.Run(ctx) })
+	if n.members != nil {
+		group.Go(func() error { return n.members.run(ctx) })
+	}
 	if n.replicator != nil {
 		group.Go(func() error { return n.replicator.Run(ctx) })
 	}

@@ -30,6 +30,9 @@ func (n *node) handler() http.Handler {
 		if n.identity != nil {
 			r.Method(http.MethodGet, federation.WellKnownPath, n.identity)
 		}
+		if n.members != nil {
+			n.mountDirectory(r)
+		}
 	})
 	r.Mount("/", n.taxii.Handler())
 	return clientAddress(n.cfg.TrustedProxies, r)
