@@ -96,12 +96,15 @@ func (f *follower) take(raw []byte, asked time.Time) error {
 	switch {
 	case v == nil:
 		return fmt.Errorf("%s came, which nobody published", name)
-	case f.got[name]:
+	case f.got[name] && !f.world.returns(name):
 		return fmt.Errorf("%s came twice", name)
 	case v.raw != string(raw):
 		return fmt.Errorf("%s came changed: %s", name, raw)
 	case !f.elsewhere && !v.deleted.IsZero() && asked.After(v.deleted.Add(f.lag)):
 		return fmt.Errorf("%s came %s after it was deleted", name, asked.Sub(v.deleted))
+	}
+	if f.got[name] {
+		f.order = slices.DeleteFunc(f.order, func(n versionName) bool { return n == name })
 	}
 	f.got[name] = true
 	f.order = append(f.order, name)

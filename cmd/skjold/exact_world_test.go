@@ -355,6 +355,28 @@ func seenByAccounts(raw string) bool {
 		!strings.Contains(raw, `"type":"relationship"`)
 }
 
+// returns tells of a relationship that may come to the same follower again: one that joins an object with a marking that
+// was not understood for a while. It is not served in that time, and then has to be where those find it who have passed its
+// place meanwhile.
+func (w *world) returns(name versionName) bool {
+	s := w.byID[name.id]
+	if s.kind != aRelationship {
+		return false
+	}
+	for _, end := range s.ends {
+		e := w.byID[end]
+		if e == nil {
+			continue
+		}
+		for _, n := range e.names() {
+			if v := w.versions[n]; v != nil && strings.Contains(v.raw, "marking-definition--57a7e") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // seenByPeers tells of content that a peer which may have green objects gets for sure.
 func seenByPeers(raw string) bool {
 	return seenByAccounts(raw) && !strings.Contains(raw, string(stix.MarkingOf(stix.TLPAmber)))
