@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"github.com/skjold-exchange/skjold/federation/jose"
 )
@@ -27,6 +28,9 @@ type Keys struct {
 	Federation *jose.Key
 	// Request signs request tokens.
 	Request *jose.Key
+	// First is the thumbprint of the node's first federation key, which stays its mark when the key is rotated; "" where
+	// only the two keys are known.
+	First string
 }
 
 // CreateKeys makes the two keys of a new node in an existing directory. Nothing is left behind when it fails, and keys
@@ -40,23 +44,16 @@ func CreateKeys(dir string) (Keys, error) {
 	if err != nil {
 		return Keys{}, errors.Join(err, os.Remove(filepath.Join(dir, FederationKeyFile)))
 	}
-	return Keys{Federation: federationKey, Request: requestKey}, nil
+	return Keys{Federation: federationKey, Request: requestKey, First: federationKey.ID()}, nil
 }
 
-// LoadKeys reads the two keys of a node.
+// LoadKeys reads the keys with which a node signs now.
 func LoadKeys(dir string) (Keys, error) {
-	federationKey, err := LoadKey(filepath.Join(dir, FederationKeyFile))
+	ring, err := OpenKeyRing(dir)
 	if err != nil {
 		return Keys{}, err
 	}
-	requestKey, err := LoadKey(filepath.Join(dir, RequestKeyFile))
-	if err != nil {
-		return Keys{}, err
-	}
-	if federationKey.ID() == requestKey.ID() {
-		return Keys{}, fmt.Errorf("%s and %s in %s hold the same key; each purpose needs its own", FederationKeyFile, RequestKeyFile, dir)
-	}
-	return Keys{Federation: federationKey, Request: requestKey}, nil
+	return ring.Keys(time.Now()), nil
 }
 
 // CreateKey makes an Ed25519 key and writes it to a new file as a private JWK, mode 0600, durable on return. A file that

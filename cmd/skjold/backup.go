@@ -161,7 +161,17 @@ func fileName(entity string) string {
 // secrets are the files of a node that are not in its database, by their path in the data directory.
 func (d dataDir) secrets() (map[string][]byte, error) {
 	files := make(map[string][]byte)
-	for _, name := range []string{"keys/" + federation.FederationKeyFile, "keys/" + federation.RequestKeyFile, "skjold.yaml"} {
+	ring, err := federation.OpenKeyRing(d.keys())
+	if err != nil {
+		return nil, err
+	}
+	names := []string{"skjold.yaml"}
+	for _, use := range []federation.KeyUse{federation.FederationKey, federation.RequestKey} {
+		for _, k := range ring.All(use) {
+			names = append(names, "keys/"+k.File)
+		}
+	}
+	for _, name := range names {
 		content, err := os.ReadFile(filepath.Join(string(d), filepath.FromSlash(name)))
 		if err != nil {
 			return nil, err

@@ -195,7 +195,7 @@ func checkOwner(ctx context.Context, st *store.Store, me string) error {
 }
 
 // nodeName is what a node writes into its database.
-func nodeName(entity string, keys federation.Keys) string { return entity + " " + keys.Federation.ID() }
+func nodeName(entity string, keys federation.Keys) string { return entity + " " + keys.First }
 
 // firstContents makes the first collection and the administrator, whose key it returns. After an interrupted init of the
 // same node both may be there already: the key was never shown then, so it is made anew. The database of another node is

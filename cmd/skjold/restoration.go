@@ -132,7 +132,12 @@ func (r *restoration) install(now time.Time) (replaced string, err error) {
 	if err := os.MkdirAll(r.dir.keys(), 0o700); err != nil {
 		return "", err
 	}
-	for _, name := range []string{federation.FederationKeyFile, federation.RequestKeyFile} {
+	staged, err := os.ReadDir(r.stage.keys())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	for _, file := range staged {
+		name := file.Name()
 		err := os.Link(filepath.Join(r.stage.keys(), name), filepath.Join(r.dir.keys(), name)) // never over a key
 		if err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
 			return "", err
