@@ -43,6 +43,8 @@ type ChainOptions struct {
 type TrustChain struct {
 	// Entity is whom the chain is about; Anchor is where it ends.
 	Entity, Anchor EntityID
+	// AnchorConfiguration is what the anchor says about itself.
+	AnchorConfiguration *EntityConfiguration
 	// Configuration is the entity's own statement, Superiors are those about it and about its superiors, upwards.
 	Configuration *EntityConfiguration
 	Superiors     []*SubordinateStatement
@@ -100,7 +102,7 @@ func (c *TrustChain) verify(o ChainOptions) error {
 	if err != nil {
 		return err
 	}
-	c.Anchor, c.Expires = anchor.Subject, anchor.Expires
+	c.Anchor, c.AnchorConfiguration, c.Expires = anchor.Subject, anchor, anchor.Expires
 	superior, keys := anchor.Subject, anchor.Keys
 	for i := n - 2; i >= 1; i-- {
 		s, err := VerifySubordinateStatement(c.Statements[i], keys, o.Now)
@@ -147,6 +149,23 @@ func (c *TrustChain) verifyEntity(o ChainOptions, entity EntityID, keys jose.Key
 // passed tells whether an entity is above already.
 func (c *TrustChain) passed(id EntityID) bool {
 	return id == c.Anchor || slices.ContainsFunc(c.Superiors, func(s *SubordinateStatement) bool { return s.Subject == id })
+}
+
+// Check tells whether a chain that was verified still holds: its time, and what became known since of admissions and
+// revocations. It checks no signature again.
+func (c *TrustChain) Check(o ChainOptions) error {
+	if !o.Now.Before(c.Expires) {
+		return fmt.Errorf("the trust chain of %s ended at %s", c.Entity, c.Expires.UTC().Format(time.RFC3339))
+	}
+	if err := o.check(c.AnchorConfiguration.Statement); err != nil {
+		return err
+	}
+	for _, s := range c.Superiors {
+		if err := o.accept(s.Issuer, s); err != nil {
+			return err
+		}
+	}
+	return o.check(c.Configuration.Statement)
 }
 
 // anchor checks that the last statement is that of a pinned anchor, by a pinned key. All its keys count from then on:

@@ -138,7 +138,7 @@ func TestFetchConfiguration(t *testing.T) {
 		answer(w, r)
 	}))
 	client := NewHTTPClient(ClientOptions{Self: id})
-	right := WellKnown(WellKnownOptions{Entity: id, Keys: keys})
+	right := wellKnownOf(id, keys)
 	for _, tt := range []struct {
 		name   string
 		answer http.HandlerFunc
@@ -162,7 +162,7 @@ func TestFetchConfiguration(t *testing.T) {
 			w.Header().Set("Content-Type", StatementMediaType)
 			_, _ = io.WriteString(w, "a.b.c")
 		}, string(jose.Base64)},
-		{"another node's", WellKnown(WellKnownOptions{Entity: "http://127.0.0.1:1", Keys: keys}).ServeHTTP, "its iss"},
+		{"another node's", wellKnownOf("http://127.0.0.1:1", keys).ServeHTTP, "its iss"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			answer = tt.answer
@@ -266,4 +266,11 @@ func TestTransportGivesUp(t *testing.T) {
 	if resp.StatusCode != http.StatusUnauthorized || calls != 1 {
 		t.Errorf("%s after %d calls, want 401 after 1", resp.Status, calls)
 	}
+}
+
+// wellKnownOf serves the configuration of a node.
+func wellKnownOf(id EntityID, keys Keys) http.Handler {
+	return WellKnown(WellKnownOptions{Configuration: func() (NodeConfiguration, error) {
+		return NodeConfiguration{Entity: id, Keys: keys}, nil
+	}})
 }

@@ -32,52 +32,8 @@ type Configuration struct {
 	APIRoot string
 }
 
-// configurationClaims is the payload.
-type configurationClaims struct {
-	Issuer   EntityID            `json:"iss"`
-	Subject  EntityID            `json:"sub"`
-	IssuedAt int64               `json:"iat"`
-	Expires  int64               `json:"exp"`
-	JWKS     jose.KeySet         `json:"jwks"`
-	Metadata map[string]nodeData `json:"metadata"`
-}
-
-// nodeData is the metadata of the entity type taxii_node.
-type nodeData struct {
-	APIRoot string      `json:"api_root"`
-	JWKS    jose.KeySet `json:"jwks"`
-}
-
 // nodeType is the entity type identifier of a node (OpenID Federation 1.0 §5.1).
 const nodeType = "taxii_node"
-
-// SignConfiguration returns the entity configuration of a node as a compact JWS, valid for 24 hours from now. apiRoot ""
-// means the entity's default.
-func SignConfiguration(entity EntityID, keys Keys, apiRoot string, now time.Time) (string, error) {
-	if apiRoot == "" {
-		apiRoot = entity.DefaultAPIRoot()
-	}
-	if err := CheckAPIRoot(entity, apiRoot); err != nil {
-		return "", err
-	}
-	federationKeys, err := JWKS(keys.Federation)
-	if err != nil {
-		return "", fmt.Errorf("sign the entity configuration: %w", err)
-	}
-	requestKeys, err := JWKS(keys.Request)
-	if err != nil {
-		return "", fmt.Errorf("sign the entity configuration: %w", err)
-	}
-	claims, err := json.Marshal(configurationClaims{
-		Issuer: entity, Subject: entity, IssuedAt: now.Unix(), Expires: now.Add(configurationLife).Unix(),
-		JWKS:     federationKeys,
-		Metadata: map[string]nodeData{nodeType: {APIRoot: apiRoot, JWKS: requestKeys}},
-	})
-	if err != nil {
-		return "", fmt.Errorf("sign the entity configuration: %w", err)
-	}
-	return jose.Sign(claims, keys.Federation, statementType)
-}
 
 // VerifyConfiguration checks an entity configuration: it must be about that entity, signed by the key whose RFC 7638
 // thumbprint was pinned, and in its time. Nothing in it is believed before the signature of that key has been checked,

@@ -15,7 +15,7 @@ import (
 
 func TestConfiguration(t *testing.T) {
 	a := testNodes().a
-	compact, err := SignConfiguration(a.id, a.keys, "", testNow)
+	compact, err := NodeConfiguration{Entity: a.id, Keys: a.keys}.Sign(testNow)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestBadConfigurations(t *testing.T) {
 func forgedConfiguration(t *testing.T, mutate func(map[string]any), key *jose.Key, typ string) string {
 	t.Helper()
 	a := testNodes().a
-	good, err := SignConfiguration(a.id, a.keys, "", testNow)
+	good, err := NodeConfiguration{Entity: a.id, Keys: a.keys}.Sign(testNow)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +173,8 @@ func TestCheckAPIRoot(t *testing.T) {
 
 func TestWellKnown(t *testing.T) {
 	a, now := testNodes().a, testNow
-	h := WellKnown(WellKnownOptions{Entity: a.id, Keys: a.keys, Now: func() time.Time { return now }})
+	said := NodeConfiguration{Entity: a.id, Keys: a.keys}
+	h := WellKnown(WellKnownOptions{Configuration: func() (NodeConfiguration, error) { return said, nil }, Now: func() time.Time { return now }})
 	get := func() string {
 		t.Helper()
 		w := httptest.NewRecorder()
@@ -196,8 +197,17 @@ func TestWellKnown(t *testing.T) {
 	if second == first {
 		t.Error("it was not signed anew at half its life")
 	}
+	said.RequestKeys = []jose.PublicKey{testNodes().c.keys.Request.Public()}
+	if get() != second {
+		t.Error("what the node says is asked for on every request")
+	}
+	now = now.Add(2 * time.Second)
+	third := get()
+	if c, err := VerifyConfiguration(third, a.id, a.keys.Federation.ID(), now); err != nil || len(c.RequestKeys.Keys()) != 2 {
+		t.Errorf("a new request key is not served within two seconds: %v", err)
+	}
 	now = now.Add(-24 * time.Hour) // the clock is set right: what is served must not be from the future
-	if get() == second {
+	if get() == third {
 		t.Error("it was not signed anew after the clock was set back")
 	}
 	w := httptest.NewRecorder()

@@ -15,7 +15,7 @@ type EntityID string
 // ErrUnknownPeer: the node has not pinned this entity.
 var ErrUnknownPeer = errors.New("unknown peer")
 
-// Peer is another node that this node's operator has pinned.
+// Peer is another node that this node's operator has pinned, or that has introduced itself by its trust chain.
 type Peer struct {
 	Entity EntityID
 	// JWKS is the peer's request keys (RFC 7517), public members only, as pinned.
@@ -24,6 +24,8 @@ type Peer struct {
 	APIRoot string
 	// Added is when the operator pinned it.
 	Added time.Time
+	// Until is when the trust chain ends by which the peer introduced itself; zero for one that the operator has pinned.
+	Until time.Time
 	// LastSeen is when the peer last authenticated here; zero for never.
 	LastSeen time.Time
 }

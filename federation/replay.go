@@ -12,7 +12,14 @@ type replayMemory struct {
 
 	mu    sync.Mutex
 	peers map[EntityID]*usedTokens
+	// sweepAt is how many peers make it worth to look for those that have no token in use; forgotten is the newest second
+	// of the tokens of any that were dropped so.
+	sweepAt   int
+	forgotten int64
 }
+
+// minSweep is how many peers are remembered without looking for idle ones.
+const minSweep = 1024
 
 // usedTokens are the tokens of one peer, by the second of their iat.
 type usedTokens struct {
@@ -24,7 +31,7 @@ type usedTokens struct {
 }
 
 func newReplayMemory(perPeer int) *replayMemory {
-	return &replayMemory{perPeer: perPeer, peers: make(map[EntityID]*usedTokens)}
+	return &replayMemory{perPeer: perPeer, peers: make(map[EntityID]*usedTokens), sweepAt: minSweep}
 }
 
 // remember notes a token until its iat can no longer be accepted; it refuses one that was noted before.
@@ -33,7 +40,8 @@ func (m *replayMemory) remember(peer EntityID, id [jtiSize]byte, issued, now tim
 	defer m.mu.Unlock()
 	used := m.peers[peer]
 	if used == nil {
-		used = &usedTokens{bySecond: make(map[int64]map[[jtiSize]byte]struct{})}
+		m.sweep(now)
+		used = &usedTokens{bySecond: make(map[int64]map[[jtiSize]byte]struct{}), forgotten: m.forgotten}
 		m.peers[peer] = used
 	}
 	used.forget(now)
@@ -64,4 +72,18 @@ func (u *usedTokens) forget(now time.Time) {
 			delete(u.bySecond, second)
 		}
 	}
+}
+
+// sweep drops peers without a token in use, so that nodes that introduce themselves once do not fill the memory.
+func (m *replayMemory) sweep(now time.Time) {
+	if len(m.peers) < m.sweepAt {
+		return
+	}
+	for id, used := range m.peers {
+		if used.forget(now); used.count == 0 {
+			m.forgotten = max(m.forgotten, used.forgotten)
+			delete(m.peers, id)
+		}
+	}
+	m.sweepAt = max(minSweep, 2*len(m.peers))
 }

@@ -41,17 +41,25 @@ func (s Statement) payload(now time.Time) statementPayload {
 
 // Sign returns the entity configuration as a compact JWS, signed by one of its own federation keys.
 func (c EntityConfiguration) Sign(key *jose.Key, now time.Time) (string, error) {
-	p := c.payload(now)
-	p.Issuer = c.Subject
-	p.AuthorityHints, p.TrustMarks, p.TrustMarkIssuers, p.TrustMarkOwners = c.AuthorityHints, c.TrustMarks, c.TrustMarkIssuers, c.TrustMarkOwners
 	if _, ok := c.Keys.Key(key.ID()); !ok {
 		return "", fmt.Errorf("sign the entity configuration of %s: the key that signs is none of its federation keys", c.Subject)
 	}
-	return p.sign(key)
+	return c.claims(now).sign(key)
+}
+
+func (c EntityConfiguration) claims(now time.Time) statementPayload {
+	p := c.payload(now)
+	p.Issuer = c.Subject
+	p.AuthorityHints, p.TrustMarks, p.TrustMarkIssuers, p.TrustMarkOwners = c.AuthorityHints, c.TrustMarks, c.TrustMarkIssuers, c.TrustMarkOwners
+	return p
 }
 
 // Sign returns the subordinate statement as a compact JWS, signed by a federation key of its issuer.
 func (s SubordinateStatement) Sign(key *jose.Key, now time.Time) (string, error) {
+	return s.claims(now).sign(key)
+}
+
+func (s SubordinateStatement) claims(now time.Time) statementPayload {
 	p := s.payload(now)
 	p.Admission, p.SourceEndpoint = s.Admission, s.SourceEndpoint
 	if !s.Constraints.isZero() {
@@ -60,7 +68,7 @@ func (s SubordinateStatement) Sign(key *jose.Key, now time.Time) (string, error)
 	if !s.Policy.IsZero() {
 		p.Policy = &s.Policy
 	}
-	return p.sign(key)
+	return p
 }
 
 func (p statementPayload) sign(key *jose.Key) (string, error) {

@@ -26,13 +26,17 @@ type TransportOptions struct {
 	Callee EntityID
 	// Base sends the requests: the Transport of NewHTTPClient.
 	Base http.RoundTripper
+	// Chain, where set, returns the trust chain of this node, nil for none yet. With it the transport introduces this node
+	// to a callee that does not know it.
+	Chain func() []string
 	// OnSkew, where set, is told when the callee's clock is more than 30 seconds from this node's; positive: it is ahead.
 	OnSkew func(callee EntityID, skew time.Duration)
 }
 
 // NewTransport makes a transport that signs every request to one callee anew, also those that are retried. A 401 whose
 // Date is more than 5 seconds from this node's clock is tried once more with the callee's time, and what was learnt is
-// kept for later requests; more than 5 minutes are an error. Request bodies up to 64 MiB are buffered.
+// kept for later requests; more than 5 minutes are an error. A 401 that asks for the trust chain is answered with it, and the
+// request is repeated once. Request bodies up to 64 MiB are buffered.
 func NewTransport(o TransportOptions) http.RoundTripper {
 	return &signingTransport{options: o}
 }
@@ -48,6 +52,15 @@ func (t *signingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	resp, err := t.send(r, body)
+	if err == nil && asksForChain(resp) {
+		if chain := t.chain(); chain != nil {
+			_ = resp.Body.Close() // the answer is not used
+			if err := introduce(r.Context(), t.options.Base, t.options.Callee, chain); err != nil {
+				return nil, err
+			}
+			resp, err = t.send(r, body)
+		}
+	}
 	if err != nil || resp.StatusCode != http.StatusUnauthorized {
 		return resp, err
 	}
@@ -69,6 +82,13 @@ func (t *signingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	t.skew.Store(int64(skew))
 	return t.send(r, body)
+}
+
+func (t *signingTransport) chain() []string {
+	if t.options.Chain == nil {
+		return nil
+	}
+	return t.options.Chain()
 }
 
 func (t *signingTransport) now() time.Time {

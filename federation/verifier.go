@@ -45,6 +45,9 @@ const (
 	BadID Reason = "jti"
 	// NotPinned: the operator has not pinned this peer.
 	NotPinned Reason = "unknown-peer"
+	// ChainUnknown: the caller is neither pinned nor has it introduced itself by a trust chain that holds and has the key.
+	// Tell it so with the error code UnknownChain.
+	ChainUnknown Reason = "unknown-chain"
 	// Replayed: the token was used before.
 	Replayed Reason = "replay"
 	// Forgotten: the clock was set back, and tokens of that time are no longer remembered.
@@ -88,6 +91,8 @@ type VerifierOptions struct {
 	// the path of BaseURL away from what it passes on. "" means Self.
 	BaseURL string
 	Peers   Peers
+	// Introductions, where set, are asked about callers that are not pinned.
+	Introductions *Introductions
 	// Now is the clock; nil for time.Now.
 	Now func() time.Time
 	// Start is when this process began to remember tokens; zero for now.
@@ -110,6 +115,7 @@ type Verifier struct {
 	self   EntityID
 	base   string
 	peers  Peers
+	known  *Introductions // nil for none
 	now    func() time.Time
 	start  time.Time
 	replay *replayMemory
@@ -153,7 +159,7 @@ func NewVerifier(o VerifierOptions) (*Verifier, error) {
 		o.TokensPerPeer = 16 << 10
 	}
 	return &Verifier{
-		self: o.Self, base: origin(base) + strings.TrimSuffix(base.EscapedPath(), "/"), peers: o.Peers, now: o.Now, start: o.Start, onAhead: o.OnAhead,
+		self: o.Self, base: origin(base) + strings.TrimSuffix(base.EscapedPath(), "/"), peers: o.Peers, known: o.Introductions, now: o.Now, start: o.Start, onAhead: o.OnAhead,
 		replay: newReplayMemory(o.TokensPerPeer), keys: make(map[EntityID]parsedKeys),
 	}, nil
 }
@@ -378,7 +384,7 @@ func sentPath(r *http.Request) string {
 func (v *Verifier) checkSignature(ctx context.Context, token *jose.Unverified, issuer EntityID) (Peer, error) {
 	peer, err := v.peers.Peer(ctx, issuer)
 	if errors.Is(err, ErrUnknownPeer) {
-		return Peer{}, refuse(NotPinned, "%s is not pinned here", issuer)
+		return v.checkIntroduced(token, issuer)
 	}
 	if err != nil {
 		return Peer{}, fmt.Errorf("look up the peer %s: %w", issuer, err)
@@ -391,6 +397,24 @@ func (v *Verifier) checkSignature(ctx context.Context, token *jose.Unverified, i
 		return Peer{}, ofToken(err)
 	}
 	return peer, nil
+}
+
+// checkIntroduced checks the signature of a caller that is not pinned.
+func (v *Verifier) checkIntroduced(token *jose.Unverified, issuer EntityID) (Peer, error) {
+	if v.known == nil {
+		return Peer{}, refuse(NotPinned, "%s is not pinned here", issuer)
+	}
+	caller := v.known.find(issuer)
+	if caller == nil {
+		return Peer{}, refuse(ChainUnknown, "%s is not pinned here and has not introduced itself", issuer)
+	}
+	switch _, err := token.Verify(caller.keys); {
+	case jose.ReasonOf(err) == jose.UnknownKey: // it may have another key now, which its chain of today has
+		return Peer{}, refuse(ChainUnknown, "the trust chain that %s showed does not have the key %s", issuer, token.Header.KeyID)
+	case err != nil:
+		return Peer{}, ofToken(err)
+	}
+	return caller.peer, nil
 }
 
 // keysOf reads a peer's keys once for each text of them.

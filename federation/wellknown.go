@@ -2,6 +2,7 @@ package federation
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"mime"
@@ -22,36 +23,38 @@ const (
 
 // WellKnownOptions say what WellKnown serves.
 type WellKnownOptions struct {
-	Entity  EntityID
-	Keys    Keys
-	APIRoot string           // "" for the entity's default
-	Now     func() time.Time // nil for time.Now
+	// Configuration tells what the node says about itself now. It is asked at most every two seconds, one at a time.
+	Configuration func() (NodeConfiguration, error)
+	Now           func() time.Time // nil for time.Now
 }
 
 // WellKnown serves the node's entity configuration at WellKnownPath to everybody, signed anew when half its life is
-// over. It costs a caller's request no signature.
-func WellKnown(o WellKnownOptions) http.Handler {
+// over or when it says something else. It costs a caller's request no signature.
+func WellKnown(o WellKnownOptions) *WellKnownHandler {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &wellKnown{options: o}
+	return &WellKnownHandler{options: o}
 }
 
-type wellKnown struct {
+// WellKnownHandler holds the entity configuration that is served. It runs concurrently.
+type WellKnownHandler struct {
 	options WellKnownOptions
 
 	mu       sync.Mutex
 	compact  string
+	content  string // what it says, apart from its times
 	signedAt time.Time
+	askedAt  time.Time
 }
 
-func (h *wellKnown) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (h *WellKnownHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		http.Error(w, "only GET is possible here", http.StatusMethodNotAllowed)
 		return
 	}
-	compact, err := h.current()
+	compact, err := h.Current()
 	if err != nil { // the keys or the address are wrong: serve finds that out at its start
 		http.Error(w, "the entity configuration cannot be signed", http.StatusInternalServerError)
 		return
@@ -62,21 +65,48 @@ func (h *wellKnown) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, compact) // the caller may be gone; nobody is left to tell
 }
 
-// current returns the configuration, signed in this half of its life. A clock that was set back signs anew too: what was
-// issued in the future is refused by others.
-func (h *wellKnown) current() (string, error) {
+// changesAfter is how long a change of what the node says may wait.
+const changesAfter = 2 * time.Second
+
+// Current returns the signed entity configuration, in the first half of its life. A clock that was set back signs anew
+// too: what was issued in the future is refused by others.
+func (h *WellKnownHandler) Current() (string, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := h.options.Now()
-	if age := now.Sub(h.signedAt); h.compact != "" && age >= 0 && age < configurationLife/2 {
+	age := now.Sub(h.signedAt)
+	fresh := h.compact != "" && age >= 0 && age < configurationLife/2
+	if asked := now.Sub(h.askedAt); fresh && asked >= 0 && asked < changesAfter {
 		return h.compact, nil
 	}
-	compact, err := SignConfiguration(h.options.Entity, h.options.Keys, h.options.APIRoot, now)
+	said, err := h.options.Configuration()
 	if err != nil {
 		return "", err
 	}
-	h.compact, h.signedAt = compact, now
+	content, err := said.content()
+	if err != nil {
+		return "", err
+	}
+	h.askedAt = now
+	if fresh && content == h.content {
+		return h.compact, nil
+	}
+	compact, err := said.Sign(now)
+	if err != nil {
+		return "", err
+	}
+	h.compact, h.content, h.signedAt = compact, content, now
 	return compact, nil
+}
+
+// content is what a configuration says, apart from its times: equal texts are equal configurations.
+func (c NodeConfiguration) content() (string, error) {
+	configuration, err := c.entityConfiguration()
+	if err != nil {
+		return "", err
+	}
+	text, err := json.Marshal(configuration.claims(time.Time{}))
+	return c.Keys.Federation.ID() + string(text), err
 }
 
 // FetchConfiguration gets an entity's configuration from its well-known address and verifies it against the thumbprint

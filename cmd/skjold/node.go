@@ -106,7 +106,9 @@ func (n *node) federate(ctx context.Context, keys federation.Keys, onApplied fun
 	if err != nil {
 		return err
 	}
-	n.identity = federation.WellKnown(federation.WellKnownOptions{Entity: entity, Keys: keys, APIRoot: apiRootURL(n.cfg)})
+	n.identity = federation.WellKnown(federation.WellKnownOptions{Configuration: func() (federation.NodeConfiguration, error) {
+		return federation.NodeConfiguration{Entity: entity, Keys: keys, APIRoot: apiRootURL(n.cfg)}, nil
+	}})
 	n.replicator, err = sync.New(sync.Options{
 		Store: n.store, Peers: n.store, Signer: signer,
 		HTTP:     federation.NewHTTPClient(federation.ClientOptions{Self: entity, AllowPrivate: n.cfg.Federation.AllowPrivateAddresses}),

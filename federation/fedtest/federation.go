@@ -70,6 +70,7 @@ func New(t testing.TB, o Options) *Federation {
 	}
 	f.Ledger = must(federation.OpenLedger(f.Charter.Hash(), federation.RecordDir(t.TempDir())))(t)
 	f.Add(must(signed.Record())(t))
+	f.Anchor.serve()
 	return f
 }
 

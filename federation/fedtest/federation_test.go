@@ -39,6 +39,7 @@ func TestFederation(t *testing.T) {
 	if err != nil || got.Subject != hub.ID || city.Dialled.Load() != 1 {
 		t.Errorf("configuration of %s: %v, after %d requests", hub.ID, err, city.Dialled.Load())
 	}
+	f.Clock.Advance(time.Minute)
 	f.Decide(federation.Proposal{Kind: federation.Expulsion, Subject: city.ID, Reason: "a test"})
 	if _, err := federation.VerifyTrustChain(city.Chain(), f.ChainOptions()); err == nil {
 		t.Error("an expelled member is believed")

@@ -8,16 +8,15 @@ import (
 	"net/http/httptest"
 	"slices"
 	"sync/atomic"
+	"testing"
+	"time"
 
 	"github.com/skjold-exchange/skjold/federation"
 	"github.com/skjold-exchange/skjold/federation/jose"
 )
 
-// nodeType and federationEntity are the entity types of a node, and of one that issues statements.
-const (
-	nodeType         = "taxii_node"
-	federationEntity = "federation_entity"
-)
+// nodeType is the entity type of a node.
+const nodeType = "taxii_node"
 
 // Node is a party that serves: the anchor, a hub or a member. A test may change its exported fields before it asks for
 // statements, which are signed anew each time.
@@ -33,7 +32,14 @@ type Node struct {
 	// Constraints and Policy stand in the superior's statement about it.
 	Constraints federation.Constraints
 	Policy      federation.MetadataPolicy
-	// Mux serves: the entity configuration from the beginning, and what a test adds.
+	// Say, where set, changes what the node says about itself.
+	Say func(*federation.NodeConfiguration)
+	// TrustMarks are those that its superior has issued to it: when each ends, by type.
+	TrustMarks map[string]time.Time
+	// Introductions are the nodes that introduced themselves here; Historical the node's former federation keys.
+	Introductions *federation.Introductions
+	Historical    []federation.HistoricalKey
+	// Mux serves: the entity configuration, the federation endpoints, and what a test adds.
 	Mux *http.ServeMux
 	// Client is the node's one way out; Dialled counts the requests that it began.
 	Client  *http.Client
@@ -58,6 +64,7 @@ func (f *Federation) newNode(name string, superior *Node) *Node {
 		w.Header().Set("Content-Type", federation.StatementMediaType)
 		_, _ = io.WriteString(w, n.Configuration())
 	})
+	n.Introductions = federation.NewIntroductions(federation.IntroductionOptions{Self: n.ID, Chain: f.ChainOptions})
 	f.Nodes = append(f.Nodes, n)
 	return n
 }
@@ -80,6 +87,7 @@ func (f *Federation) add(name, class string, superior *Node) *Node {
 	n.Class, n.OrgID = class, fmt.Sprintf("cvr:%08d", len(f.Nodes))
 	n.Admission = f.admit(n)
 	superior.subordinates = append(superior.subordinates, n)
+	n.serve()
 	return n
 }
 
@@ -89,28 +97,21 @@ func (n *Node) Subordinates() []*Node { return slices.Clone(n.subordinates) }
 // IssuesStatements tells whether the node is the anchor or a hub.
 func (n *Node) IssuesStatements() bool { return n.Superior == nil || n.Class == "hub" }
 
-// EntityConfiguration is what the node says about itself, to be signed.
-func (n *Node) EntityConfiguration() federation.EntityConfiguration {
-	t := n.federation.T
-	requestKeys := must(json.Marshal(n.jwks(n.Keys.Request)))(t)
-	c := federation.EntityConfiguration{Statement: federation.Statement{
-		Subject: n.ID, Keys: n.jwks(n.Keys.Federation),
-		Metadata: federation.Metadata{nodeType: {
-			"api_root": must(json.Marshal(n.ID.DefaultAPIRoot()))(t), "jwks": requestKeys,
-		}},
-	}}
-	if n.IssuesStatements() {
-		c.Metadata[federationEntity] = map[string]json.RawMessage{}
-	}
+// Said is what the node says about itself: Say may change it.
+func (n *Node) Said() federation.NodeConfiguration {
+	c := federation.NodeConfiguration{Entity: n.ID, Keys: n.Keys, Organization: n.Name, IssuesStatements: n.IssuesStatements()}
 	if n.Superior != nil {
-		c.AuthorityHints = []federation.EntityID{n.Superior.ID}
+		c.Superiors = []federation.EntityID{n.Superior.ID}
+	}
+	if n.Say != nil {
+		n.Say(&c)
 	}
 	return c
 }
 
 // Configuration is the signed entity configuration.
 func (n *Node) Configuration() string {
-	return must(n.EntityConfiguration().Sign(n.Keys.Federation, n.federation.Clock.Now()))(n.federation.T)
+	return must(n.Said().Sign(n.federation.Clock.Now()))(n.federation.T)
 }
 
 // Statement is what the superior says about the node, to be signed.
@@ -159,3 +160,6 @@ func (t countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	t.count.Add(1)
 	return t.base.RoundTrip(r)
 }
+
+// T is the test that the node belongs to.
+func (n *Node) T() testing.TB { return n.federation.T }

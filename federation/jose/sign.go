@@ -9,6 +9,11 @@ import (
 // Sign returns the compact JWS (RFC 7515 §7.1) of claims, a JSON object, with the header members alg, kid and typ. It
 // refuses to sign what Verify would not read.
 func Sign(claims []byte, key *Key, typ string) (string, error) {
+	return SignUpTo(DefaultMaxSize, claims, key, typ)
+}
+
+// SignUpTo is Sign for a kind of token whose profile has another limit of bytes.
+func SignUpTo(maxSize int, claims []byte, key *Key, typ string) (string, error) {
 	if _, err := ParseObject(claims); err != nil {
 		return "", fmt.Errorf("sign a %s: %w", typ, err)
 	}
@@ -30,8 +35,8 @@ func Sign(claims []byte, key *Key, typ string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("sign a %s: %w", typ, err)
 	}
-	if len(compact) > DefaultMaxSize {
-		return "", refuse(Oversize, "a %s of %d bytes is over the limit of %d", typ, len(compact), DefaultMaxSize)
+	if len(compact) > maxSize {
+		return "", refuse(Oversize, "a %s of %d bytes is over the limit of %d", typ, len(compact), maxSize)
 	}
 	return string(compact), nil
 }
