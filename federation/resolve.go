@@ -102,6 +102,9 @@ func verifyResolveResponse(compact string, resolver EntityID, keys jose.KeySet, 
 	if r.Expires, err = claims.Time("exp"); err != nil {
 		return nil, err
 	}
+	if _, err := claims.Object.Object("metadata"); err != nil { // REQUIRED here, unlike in a statement
+		return nil, err
+	}
 	if r.Metadata, err = readMetadata(claims.Object); err != nil {
 		return nil, err
 	}
