@@ -35,6 +35,8 @@ func (n *node) handler() http.Handler {
 		}
 	})
 	r.Mount("/", n.taxii.Handler())
+	// Of methods that it does not know chi asks nobody; they too are answered as TAXII wants every answer to be.
+	r.MethodNotAllowed(n.taxii.Handler().ServeHTTP)
 	return clientAddress(n.cfg.TrustedProxies, r)
 }
 
