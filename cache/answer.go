@@ -13,21 +13,24 @@ import (
 // Answer returns the answer to a query, from memory, from Redis, or made from the store's entries; see taxii.Answers.
 func (s *Store) Answer(ctx context.Context, r taxii.AnswerRequest) (*taxii.Answer, error) {
 	c := s.collection(r.Query.Collection)
+	if v := s.fresh(c, c.writes.Load(), s.now()); v != nil {
+		if a, _, _ := s.kept(c, v, r); a != nil {
+			return a, nil
+		}
+	}
+	if r.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, r.Timeout)
+		defer cancel()
+	}
 	for range 3 {
 		v, err := s.view(ctx, c)
 		if err != nil {
 			return nil, err
 		}
-		if r.Query.After >= v.collection.Last {
-			s.metrics.answered(fromPosition)
-			return v.nothing, nil
-		}
-		decision := v.decide(r.Query.Visible)
-		key := pageKey{collection: c, class: c.class(decision), name: r.Name, after: r.Query.After, limit: r.Query.Limit,
-			maxBytes: r.Query.MaxBytes, coding: r.Coding}
-		if p, ok := s.pages.GetIfPresent(key); ok && strings.HasPrefix(decision, p.decision) {
-			s.metrics.answered(fromMemory)
-			return p.answer, nil
+		a, key, decision := s.kept(c, v, r)
+		if a != nil {
+			return a, nil
 		}
 		value, err := s.flights.do(ctx, flightKey{page: key, state: v.collection.State(), decision: decision}, func(ctx context.Context) (any, error) {
 			return s.make(ctx, key, v, decision, r)
@@ -40,6 +43,22 @@ func (s *Store) Answer(ctx context.Context, r taxii.AnswerRequest) (*taxii.Answe
 		}
 	}
 	return s.bypass(ctx, r)
+}
+
+// kept returns the answer from memory, or nil, and then what the page would be found by.
+func (s *Store) kept(c *collection, v *view, r taxii.AnswerRequest) (*taxii.Answer, pageKey, string) {
+	if r.Query.After >= v.collection.Last {
+		s.metrics.answered(fromPosition)
+		return v.nothing, pageKey{}, ""
+	}
+	decision := v.decide(r.Query.Visible)
+	key := pageKey{collection: c, class: c.class(decision), name: r.Name, after: r.Query.After, limit: r.Query.Limit,
+		maxBytes: r.Query.MaxBytes, coding: r.Coding}
+	if p, ok := s.pages.GetIfPresent(key); ok && strings.HasPrefix(decision, p.decision) {
+		s.metrics.answered(fromMemory)
+		return p.answer, key, decision
+	}
+	return nil, key, decision
 }
 
 // errOutrun: between the decision and the reading of the page the log got a marking set that was not decided about.

@@ -50,14 +50,22 @@ func (s *Store) view(ctx context.Context, c *collection) (*view, error) {
 	writes := c.writes.Load()
 	now := s.now()
 	for {
-		v := c.current.Load()
-		if v != nil && v.writes >= writes && now.Sub(v.read) < maxAge {
+		if v := s.fresh(c, writes, now); v != nil {
 			return v, nil
 		}
-		if err := s.check(ctx, c, v); err != nil {
+		if err := s.check(ctx, c, c.current.Load()); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// fresh returns the state of the log as it was read last, or nil where that does not have the writes or is too old.
+func (s *Store) fresh(c *collection, writes int64, now time.Time) *view {
+	v := c.current.Load()
+	if v == nil || v.writes < writes || now.Sub(v.read) >= maxAge {
+		return nil
+	}
+	return v
 }
 
 // check reads the state of the log, or waits for somebody who does. old is the state as the caller knows it.

@@ -24,7 +24,7 @@ const (
 
 // metrics of the cache. Labels take values from fixed lists.
 type metrics struct {
-	answers      *prometheus.CounterVec
+	answers      map[string]prometheus.Counter
 	evictions    *prometheus.CounterVec
 	checks       *prometheus.CounterVec
 	calls        *prometheus.CounterVec
@@ -38,8 +38,6 @@ func newMetrics(r prometheus.Registerer, bytes func() uint64) (*metrics, error) 
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
 	m := &metrics{
-		answers: counter("skjold_cache_answers_total",
-			"Pages served by where they came from: position (nothing new), memory, redis, store (made from the database).", "from"),
 		evictions: counter("skjold_cache_evictions_total",
 			"Pages that left the memory by reason: touched, appended, size, dropped.", "reason"),
 		checks: counter("skjold_cache_checks_total", "Reads of the state of a collection by result.", "result"),
@@ -53,10 +51,16 @@ func newMetrics(r prometheus.Registerer, bytes func() uint64) (*metrics, error) 
 			Name: "skjold_cache_bytes", Help: "Memory that the pages take.",
 		}, func() float64 { return float64(bytes()) }),
 	}
+	answers := counter("skjold_cache_answers_total",
+		"Pages served by where they came from: position (nothing new), memory, redis, store (made from the database).", "from")
+	m.answers = make(map[string]prometheus.Counter)
+	for _, from := range []string{fromPosition, fromMemory, fromRedis, fromStore} {
+		m.answers[from] = answers.WithLabelValues(from)
+	}
 	if r == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.answers, m.evictions, m.checks, m.calls, m.callsSeconds, m.values, m.bytes} {
+	for _, c := range []prometheus.Collector{answers, m.evictions, m.checks, m.calls, m.callsSeconds, m.values, m.bytes} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}
@@ -64,7 +68,7 @@ func newMetrics(r prometheus.Registerer, bytes func() uint64) (*metrics, error) 
 	return m, nil
 }
 
-func (m *metrics) answered(from string) { m.answers.WithLabelValues(from).Inc() }
+func (m *metrics) answered(from string) { m.answers[from].Inc() }
 
 func (m *metrics) evicted(reason string, n int) {
 	if n > 0 {

@@ -2,10 +2,13 @@ package cache
 
 import (
 	"bytes"
+	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -135,6 +138,68 @@ func TestMessages(t *testing.T) {
 			add(t, a, c, indicator(i, 1+int(time.Since(stopped).Milliseconds()%3000), stix.TLPGreen)) // while nobody listens yet
 			return b.walkLength(t, q) == i+1
 		})
+	}
+}
+
+// aclCommands are the commands that docs/cache.md lets the node's ACL user run.
+var aclCommands = []string{"+getrange", "+set", "+unlink", "+publish", "+subscribe", "+ping", "+hello", "+client", "+select"}
+
+// TestACLUser holds that an ACL user with the commands, keys and channel of docs/cache.md is enough.
+func TestACLUser(t *testing.T) {
+	text, err := os.ReadFile("../docs/cache.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := strings.Join(aclCommands, " "); !strings.Contains(string(text), want) {
+		t.Errorf("docs/cache.md does not name %s", want)
+	}
+	r := redisServer(t)
+	admin := r.client()
+	defer admin.Close()
+	user := *r
+	user.Username, user.Password = "skjold_test_"+rand.Text()[:8], "an ACL user's"
+	rules := []any{"acl", "setuser", user.Username, "on", ">" + user.Password, "~" + prefix + "*", "&" + prefix + "*"}
+	for _, c := range aclCommands {
+		rules = append(rules, c)
+	}
+	if err := admin.Do(t.Context(), rules...).Err(); err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Do(context.WithoutCancel(t.Context()), "acl", "deluser", user.Username)
+	a, b, c := twoNodes(t, &user, &user)
+	for i := range 5 {
+		add(t, a, c, indicator(i, 1, stix.TLPGreen))
+	}
+	q := taxii.Query{Collection: c.ID, Limit: 2, Bytes: true}
+	a.walk(t, q)
+	eventually(t, "two sealed pages are in Redis", func() bool { return len(valuesOf(t, r, c)) == 2 })
+	if diff := cmp.Diff([]string{fromRedis, fromRedis, fromStore}, b.walk(t, q)); diff != "" {
+		t.Errorf("the other process's pages (-want +got):\n%s", diff)
+	}
+	eventually(t, "a message came", func() bool {
+		a.wrote(c.ID)
+		return b.metric(t, "skjold_cache_redis_values_total", "message") > 0
+	})
+	if _, err := a.Delete(t.Context(), taxii.Deletion{Collection: c.ID, ID: indicator(0, 1, stix.TLPGreen).ID}); err != nil {
+		t.Fatal(err)
+	}
+	a.walk(t, q)
+	eventually(t, "what was deleted is gone from Redis", func() bool {
+		for key, value := range valuesOf(t, r, c) {
+			p, err := decodePage(value, key, c, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if body, err := plain(p.answer); err != nil || bytes.Contains(body, []byte(objectID(0))) {
+				return false
+			}
+		}
+		return true
+	})
+	for _, n := range []*node{a, b} {
+		if failed := n.metric(t, "skjold_cache_redis_calls_total", "failed"); failed > 0 {
+			t.Errorf("%d calls failed", failed)
+		}
 	}
 }
 

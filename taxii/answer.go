@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 )
 
 // Answers is a Store that keeps the bodies of responses ready to be sent. Where a Server's Store is one, pages of objects
@@ -25,6 +26,9 @@ type AnswerRequest struct {
 	Query Query
 	// Name tells what Render makes of a page: requests of equal Name and Query, apart from Visible, have equal bodies.
 	Name string
+	// Timeout is how long making the answer may take; 0 for as long as the context says. What is kept takes no time, and
+	// a timer for it would be a good part of its cost.
+	Timeout time.Duration
 	// Coding is the content coding that the client takes: "" for identity, gzip or zstd.
 	Coding string
 	// Render writes the body for a page that has entries. It is called on the goroutine of one of those who ask for the
@@ -82,7 +86,7 @@ func (s *Server) answerPage(w http.ResponseWriter, r *http.Request, c Collection
 		setDateAdded(w.Header(), p, n)
 	}
 	if s.answers != nil {
-		a, err := s.answer(r, c, AnswerRequest{Query: q, Name: operation + p.name(), Coding: chooseEncoding(r.Header), Render: func(got Page) ([]byte, error) {
+		a, err := s.answer(r, c, AnswerRequest{Query: q, Name: operation + p.name(), Timeout: s.opt.Timeout, Coding: chooseEncoding(r.Header), Render: func(got Page) ([]byte, error) {
 			return x.sending.assemble(got, render)
 		}})
 		if err != nil {
@@ -90,7 +94,7 @@ func (s *Server) answerPage(w http.ResponseWriter, r *http.Request, c Collection
 		}
 		note(extent{objects: a.Objects, first: a.First, last: a.Last, more: a.More, collection: a.Collection})
 		if a.Objects == 0 {
-			return s.writeContent(w, r, empty(x.principal.EmptyList))
+			a = emptyAnswers[x.principal.EmptyList]
 		}
 		return s.writeAnswer(w, r, a)
 	}
@@ -116,9 +120,7 @@ func (p page) name() string {
 
 // answer asks the store. c is the collection as the rights and the page token were checked on it.
 func (s *Server) answer(r *http.Request, c Collection, ask AnswerRequest) (*Answer, error) {
-	ctx, cancel := s.storeContext(r)
-	defer cancel()
-	a, err := s.answers.Answer(ctx, ask)
+	a, err := s.answers.Answer(r.Context(), ask)
 	if err == nil && a.Collection.Epoch != c.Epoch {
 		return nil, errRestored
 	}
@@ -144,7 +146,15 @@ func (s *share) assemble(got Page, render func(Page) (*body, error)) ([]byte, er
 	return text.Bytes(), err
 }
 
-// writeAnswer sends an answer that has objects. However many requests send it at a time, its memory counts once.
+// emptyAnswers are the bodies that have nothing in them, by whether the client needs an empty list.
+var emptyAnswers = map[bool]*Answer{false: emptyAnswer(false), true: emptyAnswer(true)}
+
+func emptyAnswer(list bool) *Answer {
+	text := empty(list).head
+	return &Answer{Body: text, Tag: BodyTag(text)}
+}
+
+// writeAnswer sends an answer. However many requests send it at a time, its memory counts once.
 func (s *Server) writeAnswer(w http.ResponseWriter, r *http.Request, a *Answer) error {
 	x := exchangeOf(r)
 	x.sending.release() // what assembling took
