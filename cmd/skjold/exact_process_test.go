@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"math/rand/v2"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,6 +24,44 @@ import (
 // publishes, deletes and polls goes from one to the other. Followers get every version once, in the order of the commits.
 func TestKillProcesses(t *testing.T) {
 	t.Parallel()
+	t.Run("without Redis", func(t *testing.T) { killProcesses(t) })
+	t.Run("with Redis", func(t *testing.T) { killProcesses(t, redisSettings(t)...) })
+}
+
+// redisSettings are the settings of a node with the Redis of tests. Without one the test is skipped, or fails where one is
+// required.
+func redisSettings(t *testing.T) []string {
+	t.Helper()
+	server := serverOf(t, "redis", redisVariable)
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	password, _ := u.User.Password()
+	return []string{"SKJOLD_REDIS_ADDRESSES=" + u.Host, "SKJOLD_REDIS_USERNAME=" + u.User.Username(), "SKJOLD_REDIS_PASSWORD=" + password,
+		"SKJOLD_REDIS_DATABASE=" + strings.Trim(u.Path, "/")}
+}
+
+// redisVariable names the Redis server for tests, as redis://:PASSWORD@HOST/DATABASE.
+const redisVariable = "SKJOLD_TEST_REDIS_URL"
+
+// serverOf is the address of a server for tests from the environment. Without it the test is skipped, or fails where it is
+// required.
+func serverOf(t *testing.T, name, variable string) string {
+	t.Helper()
+	address := os.Getenv(variable)
+	if address == "" {
+		if slices.Contains(strings.Split(os.Getenv("SKJOLD_TEST_REQUIRE"), ","), name) {
+			t.Fatalf("SKJOLD_TEST_REQUIRE names %s, but %s is not set", name, variable)
+		}
+		t.Skipf("%s is not set: it is the address of a server for tests", variable)
+	}
+	return address
+}
+
+// killProcesses is TestKillProcesses with some more settings.
+func killProcesses(t *testing.T, settings ...string) {
+	t.Helper()
 	url := newSchema(t)
 	kills := variable(t, killsVariable, 6)
 	seed := uint64(variable(t, seedVariable, time.Now().UnixNano()>>10))
@@ -37,7 +76,7 @@ func TestKillProcesses(t *testing.T) {
 	environ := make([][]string, processes)
 	c := &crew{t: t, world: newWorld(seed), collection: made.Collection, seed: seed, lag: 2 * time.Second}
 	for i := range running {
-		environ[i] = append([]string{"SKJOLD_LISTEN=127.0.0.1:" + freePort(t), database}, hurried...)
+		environ[i] = slices.Concat([]string{"SKJOLD_LISTEN=127.0.0.1:" + freePort(t), database}, hurried, settings)
 		running[i] = startProcess(t, dir, environ[i]...)
 		c.clients = append(c.clients, clientOf(t, running[i].url, made))
 	}
@@ -74,14 +113,7 @@ func TestKillProcesses(t *testing.T) {
 // Without a server the test is skipped, or fails where one is required.
 func newSchema(t *testing.T) string {
 	t.Helper()
-	base := os.Getenv(postgresVariable)
-	if base == "" {
-		if slices.Contains(strings.Split(os.Getenv("SKJOLD_TEST_REQUIRE"), ","), "postgres") {
-			t.Fatalf("SKJOLD_TEST_REQUIRE names postgres, but %s is not set", postgresVariable)
-		}
-		t.Skipf("%s is not set; it names a PostgreSQL database, in which each test makes and removes a schema", postgresVariable)
-	}
-	url, remove, err := storetest.NewSchema(t.Context(), base)
+	url, remove, err := storetest.NewSchema(t.Context(), serverOf(t, "postgres", postgresVariable))
 	if err != nil {
 		t.Fatal(err)
 	}
