@@ -56,7 +56,7 @@ func TestExactSchedules(t *testing.T) {
 	count := variable(t, schedulesVariable, 25)
 	first := variable(t, seedVariable, time.Now().UnixNano()>>10)
 	mould := newMould(t)
-	var next atomic.Int64
+	var next, finished atomic.Int64
 	var total tally
 	var workers sync.WaitGroup
 	begun := time.Now()
@@ -70,6 +70,9 @@ func TestExactSchedules(t *testing.T) {
 				seed := first + i
 				done, err := mould.run(t.Context(), uint64(seed))
 				total.add(done)
+				if n := finished.Add(1); n%500 == 0 {
+					t.Logf("%d of %d schedules: %s", n, count, &total)
+				}
 				if err != nil {
 					t.Errorf("%s=%d %s=1 replays this schedule: %v", seedVariable, seed, schedulesVariable, err)
 				}
