@@ -28,6 +28,7 @@ func (c *checker) topLevel(i int) {
 	c.objectBy(r, i)
 	switch r.class {
 	case classBundle:
+		c.checkRandomID(i)
 		c.bundleObjects(i)
 	case classSCO:
 		c.checkSpecVersion(i)
@@ -251,7 +252,7 @@ func (c *checker) checkRandomID(i int) {
 		return
 	}
 	if id := c.bytes(n); checkIdentifier(id) == nil && uuidVersion(id) != '4' {
-		c.warn(n, "id-version", "2.9", "The id should have a random UUID (version 4).")
+		c.warn(n, "id-version", "2.9", randomIDAdvice)
 	}
 }
 

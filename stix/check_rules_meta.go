@@ -106,11 +106,11 @@ const tlp1Created = "2017-01-20T00:00:00"
 
 func checkMarkingDefinition(c *checker, i int) {
 	kindOf, definition, extended := c.member(i, "definition_type"), c.member(i, "definition"), c.member(i, "extensions")
-	if kindOf == 0 && extended == 0 {
+	if kindOf == 0 && definition == 0 && extended == 0 {
 		c.fail(i, "missing-property", "7.2.1",
 			"A marking definition must have definition_type and definition, or an extension.")
 	}
-	if definition == 0 && (kindOf > 0 || extended == 0) {
+	if definition == 0 && kindOf > 0 {
 		c.fail(i, "missing-property", "7.2.1", "The definition is missing; it is required beside definition_type.")
 	}
 	if definition > 0 && kindOf == 0 {

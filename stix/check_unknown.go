@@ -11,8 +11,7 @@ func (c *checker) unknownProperty(r *rule, n int) {
 	case !isPropertyName(name):
 		c.badPropertyName(n, "11.1.1")
 	case r.class == classBundle:
-		c.warn(n, "bundle-property", "8.1",
-			"A bundle has no property %s; it is lost when the bundle is taken apart.", quoteShort(name))
+		c.warn(n, "bundle-property", "8.1", bundlePropertyAdvice, quoteShort(name))
 	case !r.custom && !(c.toplevel && r.class != classCustom):
 		c.warn(n, "custom-property", "11.1",
 			"The property %s is not of the standard and no extension defines it, which is deprecated; define it "+

@@ -443,3 +443,41 @@ func (c *chunks) Read(p []byte) (int, error) {
 	c.data = c.data[n:]
 	return n, nil
 }
+
+// What is wrong with a bundle itself is told apart from what is wrong with its objects.
+func TestBundleReport(t *testing.T) {
+	const id = "bundle--5d0092c5-5f74-4287-9642-33f4c354e56d"
+	for _, c := range []struct {
+		name, raw        string
+		errors, warnings []string
+	}{
+		{"faultless", `{"type":"bundle","id":"` + id + `","objects":[{"a":1}]}`, nil, nil},
+		{"without objects", `{"type":"bundle","id":"` + id + `"}`, nil, nil},
+		{"without id", `{"type":"bundle","objects":[{"a":1}]}`, []string{"id bundle-id 8.1"}, nil},
+		{"id of another type", `{"type":"bundle","id":"malware--5d0092c5-5f74-4287-9642-33f4c354e56d"}`, []string{"id bundle-id 8.1"}, nil},
+		{"id that is a number", `{"type":"bundle","id":1}`, []string{"id bundle-id 8.1"}, nil},
+		{"id of version 1", `{"type":"bundle","id":"bundle--8fab937e-b694-11e3-b71c-0800271e87d2"}`, nil, []string{"id id-version 2.9"}},
+		{"properties before and behind", `{"created":"x","type":"bundle","id":"` + id + `","objects":[{"a":1}],"acme":2}`, nil,
+			[]string{"created bundle-property 8.1", "acme bundle-property 8.1"}},
+		{"an envelope", `{"more":false,"objects":[{"a":1}]}`, nil, nil},
+		{"an object", `{"type":"malware","acme":2}`, nil, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := NewReader(strings.NewReader(c.raw), Limits{})
+			for {
+				if _, err := r.Next(); err == io.EOF {
+					break
+				} else if err != nil {
+					t.Fatal(err)
+				}
+			}
+			report := r.BundleReport()
+			if diff := cmp.Diff(c.errors, keys(report.Errors)); diff != "" {
+				t.Errorf("errors (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(c.warnings, keys(report.Warnings)); diff != "" {
+				t.Errorf("warnings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -101,7 +101,7 @@ func (a *app) backup(ctx context.Context, target string, withKeys, force bool) e
 	if a.json {
 		return printJSON(a.out, made)
 	}
-	fmt.Fprintf(a.out, "Backed up %d objects (%d rows in all) to %s\n  size         %d bytes\n  SHA-256      %s\n", made.Objects, made.Rows, target, made.Bytes, made.SHA256)
+	fmt.Fprintf(a.out, "Backed up %s (%s in all) to %s\n  size         %d bytes\n  SHA-256      %s\n", counted(made.Objects, "object"), counted(made.Rows, "row"), target, made.Bytes, made.SHA256)
 	if withKeys {
 		fmt.Fprintln(a.out, "  private keys are in it: keep it as safe as the node itself")
 	} else {

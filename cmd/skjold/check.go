@@ -129,7 +129,7 @@ func expandInputs(args []string) ([]string, error) {
 
 type checker struct {
 	*app
-	what                           string // what is checked, for the summary; "" for objects
+	what                           string // what is checked, for the summary; "" for an object
 	quiet, many, pedantic          bool
 	together                       bool // also what is wrong between the objects of one input
 	objects, bad, errors, warnings int
@@ -172,11 +172,8 @@ func (c *checker) file(name string) error {
 		return c.object(src.name, j, report)
 	})
 	bar.done()
-	if err == nil && src.head.kind == stix.ContainerBundle && src.head.bundleID.Type() != "bundle" {
-		c.objects-- // the bundle is no object of its own
-		err = c.object(src.name, checkJSON{Index: -1, ID: string(src.head.bundleID), Type: "bundle"}, stix.Report{Errors: []stix.Violation{{
-			Path: "id", Rule: "bundle-id", Section: "8.1", Message: "A bundle must have an id of the form bundle--UUID.",
-		}}})
+	if err == nil {
+		err = c.bundle(src.name, src.head)
 	}
 	if cross != nil && err == nil {
 		if err = c.between(src.name, cross); err == nil {
@@ -193,6 +190,22 @@ func (c *checker) file(name string) error {
 	}
 	fmt.Fprintf(c.err, "skjold: %s\n", err)
 	return nil
+}
+
+// bundle reports what is wrong with a bundle itself. Of one with warnings only --json prints no line, as each stands for an
+// object: they go to the standard error.
+func (c *checker) bundle(file string, h container) error {
+	if c.json && len(h.report.Errors) == 0 {
+		c.warnings += len(h.report.Warnings)
+		for _, v := range h.report.Warnings {
+			if !c.quiet {
+				fmt.Fprintf(c.err, "skjold: warning: %s, the bundle itself: %s\n", printable(file), printable(v.String()))
+			}
+		}
+		return nil
+	}
+	c.objects-- // the bundle is no object of its own
+	return c.object(file, checkJSON{Index: -1, ID: string(h.bundleID), Type: "bundle"}, h.report)
 }
 
 // options are those of the node, and more warnings where they are asked for.
@@ -243,7 +256,11 @@ func (c *checker) object(file string, j checkJSON, r stix.Report) error {
 	if id == "" {
 		id = "an object without an id"
 	}
-	fmt.Fprintf(c.out, "%s, object %d: %s\n", printable(file), j.Index, printable(excerpt(id)))
+	place := fmt.Sprintf("object %d", j.Index)
+	if j.Index < 0 {
+		place = "the bundle itself"
+	}
+	fmt.Fprintf(c.out, "%s, %s: %s\n", printable(file), place, printable(excerpt(id)))
 	for _, v := range r.Errors {
 		c.violation("error", v)
 	}
@@ -287,10 +304,10 @@ func (c *checker) finish() error {
 	if !c.json {
 		what := c.what
 		if what == "" {
-			what = "objects"
+			what = "object"
 		}
-		fmt.Fprintf(c.out, "%d %s checked: %d without errors, %d with errors (%d errors, %d warnings)\n",
-			c.objects, what, c.objects-c.bad, c.bad, c.errors, c.warnings)
+		fmt.Fprintf(c.out, "%s checked: %d without errors, %d with errors (%s, %s)\n", counted(c.objects, what), c.objects-c.bad, c.bad,
+			counted(c.errors, "error"), counted(c.warnings, "warning"))
 	}
 	if c.bad > 0 || c.broken > 0 {
 		return errSilent

@@ -81,7 +81,7 @@ func (a *app) listRecorded(ctx context.Context, ref string) error {
 			}
 		}
 		if !k.json {
-			fmt.Fprintf(k.out, "%d of %d object versions were stored although they break rules (%d errors recorded)\n", k.objects, c.Objects, k.errors)
+			fmt.Fprintf(k.out, "%d of %d object versions were stored although they break rules (%s recorded)\n", k.objects, c.Objects, counted(k.errors, "error"))
 		}
 		if k.bad > 0 {
 			return errSilent

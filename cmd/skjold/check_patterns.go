@@ -26,7 +26,7 @@ func (a *app) checkPatterns(name string) error {
 	if _, err := src.file.Seek(0, 0); err != nil {
 		return err
 	}
-	c := checker{app: a, what: "patterns"}
+	c := checker{app: a, what: "pattern"}
 	lines := bufio.NewScanner(src.file)
 	lines.Buffer(make([]byte, 0, 64<<10), maxPatternLine)
 	index := 0

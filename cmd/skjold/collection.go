@@ -244,7 +244,7 @@ func (a *app) collectionRemoveCommand() *cobra.Command {
 					return err
 				}
 				if c.Objects > 0 && !force {
-					return usagef("%q holds %d objects, which would be gone for good; say --force if you mean it", c.Title, c.Objects)
+					return usagef("%q holds %s, which would be gone for good; say --force if you mean it", c.Title, counted(c.Objects, "object"))
 				}
 				if err := st.RemoveCollection(ctx, c.ID); err != nil {
 					return err
@@ -252,7 +252,7 @@ func (a *app) collectionRemoveCommand() *cobra.Command {
 				if a.json {
 					return printJSON(a.out, collectionToJSON(c))
 				}
-				fmt.Fprintf(a.out, "Removed collection %s with %d objects\n", printable(c.Title), c.Objects)
+				fmt.Fprintf(a.out, "Removed collection %s with %s\n", printable(c.Title), counted(c.Objects, "object"))
 				return nil
 			})
 		},

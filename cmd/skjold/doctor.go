@@ -179,7 +179,7 @@ func (d *doctor) finish() error {
 			}
 			fmt.Fprintf(d.out, "%-8s %s: %s%s\n", f.Result, f.Check, printable(f.Text), section)
 		}
-		fmt.Fprintf(d.out, "\n%d checks: %d faults, %d warnings\n", len(d.findings), faults, warnings)
+		fmt.Fprintf(d.out, "\n%s: %s, %s\n", counted(len(d.findings), "check"), counted(faults, "fault"), counted(warnings, "warning"))
 	}
 	if faults > 0 {
 		return errSilent

@@ -43,7 +43,7 @@ func (a *app) quarantineCommand() *cobra.Command {
 					if a.json {
 						return printJSON(a.out, map[string]int{"purged": n})
 					}
-					_, err = fmt.Fprintf(a.out, "Removed %d objects from the quarantine\n", n)
+					_, err = fmt.Fprintf(a.out, "Removed %s from the quarantine\n", counted(n, "object"))
 					return err
 				}
 				rows, err := st.Quarantine(ctx, limit)

@@ -121,7 +121,7 @@ func (a *app) move(ctx context.Context, address string, keepConfig bool) error {
 	if a.json {
 		return printJSON(a.out, told)
 	}
-	fmt.Fprintf(a.out, "Moved %d objects (%d rows in all) to %s, and compared them.\n", told.Objects, told.Rows, told.Database)
+	fmt.Fprintf(a.out, "Moved %s (%s in all) to %s, and compared them.\n", counted(told.Objects, "object"), counted(told.Rows, "row"), told.Database)
 	if keepConfig {
 		fmt.Fprintln(a.out, "Now set database.url in skjold.yaml, or SKJOLD_DATABASE_URL, and start the node.")
 	} else {

@@ -145,7 +145,7 @@ func (a *app) poll(ctx context.Context, client *taxii.Client, url string, from t
 				return err
 			}
 			if bad > 0 {
-				return fmt.Errorf("%d objects could not be taken", bad)
+				return fmt.Errorf("%s could not be taken", counted(bad, "object"))
 			}
 			return nil
 		case errors.As(err, &element):

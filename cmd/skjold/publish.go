@@ -276,8 +276,8 @@ func (p *publisher) summary(err error) error {
 		for _, r := range p.unserved {
 			fmt.Fprintf(p.out, "hidden   %s: %s\n", printable(r.ID), printable(r.Message))
 		}
-		fmt.Fprintf(p.out, "%s: %d objects, %d published (%d of them already there), %d refused, in %.1f s (%.0f objects/s)\n",
-			printable(p.to.name()), p.total, p.stored, p.known, len(p.refused), elapsed, rate)
+		fmt.Fprintf(p.out, "%s: %s, %d published (%d of them already there), %d refused, in %.1f s (%.0f objects/s)\n",
+			printable(p.to.name()), counted(p.total, "object"), p.stored, p.known, len(p.refused), elapsed, rate)
 		if p.red > 0 {
 			fmt.Fprintf(p.out, "%d of them are TLP:RED: stored, and served to nobody.\n", p.red)
 		}

@@ -66,8 +66,8 @@ func (s *source) Close() error {
 
 // container is the head of what was read last.
 type container struct {
-	kind     stix.Container
 	bundleID stix.Identifier
+	report   stix.Report // of the bundle itself
 }
 
 // objects calls f for every object from the start of the source; index counts from 0. An element that is no object is
@@ -82,7 +82,7 @@ func (s *source) objects(l stix.Limits, read func(int), f func(index int, raw []
 		var element *stix.ElementError
 		switch {
 		case err == io.EOF:
-			s.head = container{r.Container(), r.BundleID()}
+			s.head = container{r.BundleID(), r.BundleReport()}
 			return nil
 		case errors.As(err, &element):
 			err = f(index, nil, element)
