@@ -79,6 +79,14 @@ func (b *Ballot) Vote(choice Choice, key *jose.Key, now time.Time) (string, *Fou
 	if f == nil {
 		return "", nil, fmt.Errorf("the key %s is the vote key of no founder in charter version %d", key.ID(), b.Charter.Version)
 	}
+	// A vote that is older than its proposal counts for nothing, and the clocks of two machines are never equal.
+	if made := time.Unix(b.Proposal.IssuedAt, 0); now.Before(made) {
+		if made.Sub(now) > clockLeeway {
+			return "", nil, fmt.Errorf("the proposal was made on %s, and the clock here says %s: set the clock first",
+				made.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+		}
+		now = made
+	}
 	vote, err := SignVote(f.Entity, b.Proposal, choice, key, now)
 	return vote, f, err
 }

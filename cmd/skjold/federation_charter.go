@@ -45,6 +45,7 @@ func (a *app) readCharterFile(path string) (*federation.Charter, *federation.Sig
 
 func (a *app) charterShowCommand() *cobra.Command {
 	var pin string
+	var onlyHash bool
 	cmd := &cobra.Command{
 		Use: "show [FILE]", Short: "Show the charter in force, or a draft or charter in a file", Args: cobra.MaximumNArgs(1),
 		Example: "  skjold federation charter show\n  skjold federation charter show draft.json      before you sign it",
@@ -59,13 +60,18 @@ func (a *app) charterShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if a.json {
-				return printJSON(a.out, map[string]any{"hash": charter.Hash(), "charter": charter})
+			switch {
+			case onlyHash:
+				_, err = fmt.Fprintln(a.out, charter.Hash())
+			case a.json:
+				err = printJSON(a.out, map[string]any{"hash": charter.Hash(), "charter": charter})
+			default:
+				_, err = fmt.Fprintln(a.out, printableWords(charterWords(charter)))
 			}
-			_, err = fmt.Fprintln(a.out, printableWords(charterWords(charter)))
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&onlyHash, "hash", false, "print only its hash")
 	a.charterFlag(cmd, &pin)
 	return cmd
 }
@@ -82,7 +88,7 @@ draw it up anew.`,
 		Example: `  skjold federation charter propose --remove-founder https://kl.example --add-founder "https://kl.example,kl-new.jwks,KL" --out next.json`,
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, charter, err := a.charterOf(pin)
+			ledger, charter, err := a.charterOf(pin)
 			if err != nil {
 				return err
 			}
@@ -91,6 +97,9 @@ draw it up anew.`,
 			next.Anchors = append([]federation.Anchor(nil), charter.Anchors...)
 			next.Version, next.Previous = charter.Version+1, charter.Hash()
 			next.IssuedAt = max(time.Now().Unix(), charter.IssuedAt)
+			for _, d := range ledger.Decisions() { // what is decided already stays so
+				next.IssuedAt = max(next.IssuedAt, d.At.Unix()+1)
+			}
 			if err := change.apply(a, &next); err != nil {
 				return err
 			}

@@ -40,7 +40,8 @@ func (a *app) keysNewCommand() *cobra.Command {
 }
 
 func (a *app) keysPublicCommand() *cobra.Command {
-	return &cobra.Command{
+	var onlyThumbprint bool
+	cmd := &cobra.Command{
 		Use: "public FILE", Short: "Print the public half of a key file as a key set (RFC 7517)", Args: cobra.ExactArgs(1),
 		Example: "  skjold federation keys public vote.jwk >vote.jwks\n  skjold federation keys public skjold-data/keys/federation.jwk >anchor.jwks",
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -48,14 +49,18 @@ func (a *app) keysPublicCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			set, err := publicKeys(key)
-			if err != nil {
-				return err
+			text := []byte(key.ID())
+			if !onlyThumbprint {
+				if text, err = publicKeys(key); err != nil {
+					return err
+				}
 			}
-			_, err = fmt.Fprintf(a.out, "%s\n", set)
+			_, err = fmt.Fprintf(a.out, "%s\n", text)
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&onlyThumbprint, "thumbprint", false, "print only its RFC 7638 thumbprint")
+	return cmd
 }
 
 // spoken is a hash or thumbprint in groups of four, as people read it out on the telephone.

@@ -21,7 +21,7 @@ func (a *app) recordsCommand() *cobra.Command {
 data directory, each named by its SHA-256. Nothing is taken that the founders have not signed: it does not matter who brings
 a record, nor in what order.`,
 	}
-	cmd.AddCommand(a.recordsListCommand(), a.recordsImportCommand(), a.recordsExportCommand())
+	cmd.AddCommand(a.recordsListCommand(), a.recordsImportCommand(), a.recordsExportCommand(), a.recordsHashCommand())
 	return cmd
 }
 
@@ -58,6 +58,21 @@ func (a *app) recordsListCommand() *cobra.Command {
 	}
 	a.charterFlag(cmd, &pin)
 	return cmd
+}
+
+func (a *app) recordsHashCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "hash FILE", Short: "Print the hash of a record in a file: its address, and what statements name", Args: cobra.ExactArgs(1),
+		Example: "  skjold federation records hash koege.decision",
+		RunE: func(_ *cobra.Command, args []string) error {
+			text, err := a.readRecordFile(args[0])
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(a.out, federation.HashOf(text))
+			return err
+		},
+	}
 }
 
 func (a *app) recordsImportCommand() *cobra.Command {

@@ -99,7 +99,7 @@ func (a *app) propose(kind federation.ProposalKind, subject string, f proposeFla
 		return err
 	}
 	now := time.Now()
-	p := &federation.Proposal{Kind: kind, Charter: charter.Hash(), IssuedAt: now.Unix(), Subject: federation.EntityID(subject), Reason: f.reason, Keys: f.keys}
+	p := &federation.Proposal{Kind: kind, Charter: charter.Hash(), IssuedAt: max(now.Unix(), charter.IssuedAt), Subject: federation.EntityID(subject), Reason: f.reason, Keys: f.keys}
 	var list federation.ClassList
 	if kind == federation.Admission {
 		if list, err = a.admissionOf(p, charter, f); err != nil {
