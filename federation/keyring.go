@@ -21,8 +21,9 @@ const (
 	requestKeyLife = 90 * 24 * time.Hour
 	// keyAfterlife is how long a key stays published after its last use: longer than anything that it has signed holds.
 	keyAfterlife = 48 * time.Hour
-	// keyFileTime is the form of the time in the name of a key file: federation-20260301T120000Z.jwk signs from then on.
-	keyFileTime = "20060102T150405Z"
+	// keyFileTime is the form of the time in the name of a key file: federation-20260301t120000z.jwk signs from then on. It
+	// is in lower case, as backups and some file systems want it.
+	keyFileTime = "20060102t150405z"
 )
 
 // KeyUse is what a node's key is for.

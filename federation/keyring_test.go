@@ -150,7 +150,7 @@ func TestKeyRingRefuses(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			return os.WriteFile(filepath.Join(dir, "federation-20270301T120000Z.jwk"), text, 0o600)
+			return os.WriteFile(filepath.Join(dir, "federation-20270301t120000z.jwk"), text, 0o600)
 		},
 	} {
 		dir, _ := newRing(t)

@@ -43,6 +43,7 @@ type requestClaims struct {
 type Signer struct {
 	Entity EntityID
 	Key    *jose.Key        // the request key
+	KeyNow func() *jose.Key // where it is rotated: the request key of now, in the place of Key
 	Now    func() time.Time // nil for time.Now
 }
 
@@ -78,7 +79,11 @@ func (s *Signer) signAt(req *http.Request, callee EntityID, body [32]byte, now t
 	if err != nil {
 		return fmt.Errorf("sign a request to %s: %w", callee, err)
 	}
-	token, err := jose.Sign(payload, s.Key, requestType)
+	key := s.Key
+	if s.KeyNow != nil {
+		key = s.KeyNow()
+	}
+	token, err := jose.Sign(payload, key, requestType)
 	if err != nil {
 		return fmt.Errorf("sign a request to %s: %w", callee, err)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -33,7 +34,7 @@ where 'skjold federation show --jwks' prints a node's key set. TLP:RED and TLP:A
 }
 
 func (a *app) federationShowCommand() *cobra.Command {
-	var jwks bool
+	var jwks, federationJWKS bool
 	cmd := &cobra.Command{
 		Use: "show", Short: "Show this node's entity identifier and public keys", Args: cobra.NoArgs,
 		Example: "  skjold federation show\n  skjold federation show --jwks >my-node.jwks      to send to another operator",
@@ -43,16 +44,26 @@ func (a *app) federationShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			keys, err := federation.LoadKeys(dir.keys())
+			ring, err := federation.OpenKeyRing(dir.keys())
 			if err != nil {
 				return err
 			}
-			set, err := publicKeys(keys.Request)
+			use := federation.RequestKey
+			if federationJWKS {
+				use = federation.FederationKey
+			}
+			now := time.Now()
+			published, err := publishedKeys(ring, use, now)
 			if err != nil {
 				return err
 			}
+			set, err := json.Marshal(published)
+			if err != nil {
+				return err
+			}
+			keys := ring.Keys(now)
 			switch {
-			case jwks:
+			case jwks || federationJWKS:
 				_, err = fmt.Fprintf(a.out, "%s\n", set)
 			case a.json:
 				err = printJSON(a.out, map[string]any{
@@ -66,6 +77,7 @@ func (a *app) federationShowCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&jwks, "jwks", false, "print only the key set (RFC 7517) that peers pin")
+	cmd.Flags().BoolVar(&federationJWKS, "federation-jwks", false, "print only the key set of the federation keys, for the hub that states them")
 	return cmd
 }
 

@@ -12,12 +12,12 @@ import (
 func (a *app) federationKeysCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "keys",
-		Short: "Make key files, and show public keys",
+		Short: "Show and rotate this node's keys, and make key files",
 		Long: `Keys are files: one each, readable by their owner alone, and refused when others can read them. A founder's vote key
 signs votes, nominations, suspensions and charters; it is best kept on another machine than the node, where no network is
 needed: proposals go there, votes come back.`,
 	}
-	cmd.AddCommand(a.keysNewCommand(), a.keysPublicCommand())
+	cmd.AddCommand(a.keysShowCommand(), a.keysRotateCommand(), a.keysNewCommand(), a.keysPublicCommand())
 	return cmd
 }
 

@@ -38,6 +38,8 @@ func (a *app) openLedger(pin string) (*federation.Ledger, error) {
 	return federation.OpenLedger(federation.Hash(pin), federation.RecordDir(dataDir(a.data).records()))
 }
 
+var errNotPinned = errors.New("no founding charter is pinned here: compare its hash with a founder, and set federation.charter in skjold.yaml to it, or name it with --charter")
+
 // pinnedCharter is the founding charter that the flag, the environment or the node's configuration names.
 func (a *app) pinnedCharter(pin string) (string, error) {
 	if pin == "" {
@@ -56,7 +58,7 @@ func (a *app) pinnedCharter(pin string) (string, error) {
 		}
 	}
 	if pin == "" {
-		return "", errors.New("no founding charter is pinned here: compare its hash with a founder, and set federation.charter in skjold.yaml to it, or name it with --charter")
+		return "", errNotPinned
 	}
 	return pin, nil
 }

@@ -58,9 +58,9 @@ func openNode(ctx context.Context, dir dataDir, cfg *config.Config, log *slog.Lo
 		return nil, err
 	}
 	n.registry.MustRegister(newClientMetrics(n.store, cfg.Metrics.Clients, log))
-	keys, err := federation.LoadKeys(dir.keys())
+	keys, err := openNodeKeys(dir, log)
 	if err == nil {
-		err = checkOwner(ctx, n.store, nodeName(cfg.Entity, keys))
+		err = checkOwner(ctx, n.store, nodeName(cfg.Entity, keys.ring.Keys(time.Now())))
 	}
 	if err == nil && cfg.Federation.Enabled {
 		err = n.federate(ctx, keys, onApplied)
@@ -90,12 +90,12 @@ func openNode(ctx context.Context, dir dataDir, cfg *config.Config, log *slog.Lo
 }
 
 // federate prepares the node to serve peers and to pull from them.
-func (n *node) federate(ctx context.Context, keys federation.Keys, onApplied func(sync.Subscription, sync.PulledPage, sync.Applied)) error {
+func (n *node) federate(ctx context.Context, keys *nodeKeys, onApplied func(sync.Subscription, sync.PulledPage, sync.Applied)) error {
 	entity, err := federation.ParseEntityID(n.cfg.Entity)
 	if err != nil {
 		return fmt.Errorf("entity: %w", err)
 	}
-	signer := &federation.Signer{Entity: entity, Key: keys.Request}
+	signer := &federation.Signer{Entity: entity, KeyNow: keys.request}
 	start, err := n.tokensFrom(ctx)
 	if err != nil {
 		return err
@@ -107,7 +107,7 @@ func (n *node) federate(ctx context.Context, keys federation.Keys, onApplied fun
 		return err
 	}
 	n.identity = federation.WellKnown(federation.WellKnownOptions{Configuration: func() (federation.NodeConfiguration, error) {
-		return federation.NodeConfiguration{Entity: entity, Keys: keys, APIRoot: apiRootURL(n.cfg)}, nil
+		return keys.configuration(federation.NodeConfiguration{Entity: entity, APIRoot: apiRootURL(n.cfg)}), nil
 	}})
 	n.replicator, err = sync.New(sync.Options{
 		Store: n.store, Peers: n.store, Signer: signer,
