@@ -21,8 +21,8 @@ func (s *Store) Apply(ctx context.Context, page sync.PulledPage) (sync.Applied, 
 		page.Received = s.now()
 	}
 	var applied sync.Applied
-	var into string
-	defer func() { s.changed(into) }()
+	var changed []string
+	defer func() { s.changed(changed...) }()
 	var dropped int64
 	err := s.commits.do(ctx, len(items), func(c conn) error {
 		applied = sync.Applied{}
@@ -33,7 +33,7 @@ func (s *Store) Apply(ctx context.Context, page sync.PulledPage) (sync.Applied, 
 		if sub.Cursor != page.From {
 			return fmt.Errorf("subscription %d is at %+v, not at %+v: %w", sub.ID, sub.Cursor, page.From, sync.ErrConflict)
 		}
-		into = sub.Into
+		changed = []string{sub.Into}
 		col, err := collectionByID(c, sub.Into)
 		if err != nil {
 			return err
@@ -45,6 +45,7 @@ func (s *Store) Apply(ctx context.Context, page sync.PulledPage) (sync.Applied, 
 		if err := w.store(definitions, rest); err != nil {
 			return err
 		}
+		changed = append(changed, w.others...)
 		var kept quarantined
 		for i, in := range all {
 			switch in.outcome {

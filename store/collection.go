@@ -197,7 +197,8 @@ func (s *Store) ChangeCollection(ctx context.Context, id string, change Collecti
 	if change.DefaultTLP != nil && *change.DefaultTLP > stix.TLPRed {
 		return taxii.Collection{}, invalid("%v is not a TLP level", *change.DefaultTLP)
 	}
-	defer s.changed(id)
+	changed := []string{id}
+	defer func() { s.changed(changed...) }()
 	var col collection
 	err := s.write(ctx, func(c conn) (err error) {
 		if col, err = collectionByID(c, id); err != nil {
@@ -222,7 +223,9 @@ func (s *Store) ChangeCollection(ctx context.Context, id string, change Collecti
 		if err := t.tightenDefault(col.number, col.DefaultTLP); err != nil {
 			return err
 		}
-		return t.record(0)
+		changed, err = t.record(0)
+		changed = append(changed, id)
+		return err
 	})
 	if err != nil {
 		return taxii.Collection{}, err

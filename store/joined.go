@@ -81,7 +81,7 @@ type joiner struct {
 
 // tighten makes the relationships and sightings of a transaction as strict as their ends, and those that are held of ends
 // that came in.
-func (w *logWriter) tighten() error {
+func (w *logWriter) tighten() (err error) {
 	t := tightener{conn: w.conn, touched: map[int64]*touches{w.collection.number: &w.touched}}
 	var rows [][]any
 	var own []joiner
@@ -109,7 +109,8 @@ func (w *logWriter) tighten() error {
 	if err := t.tightenJoined(objects); err != nil {
 		return err
 	}
-	return t.record(w.collection.number)
+	w.others, err = t.record(w.collection.number)
+	return err
 }
 
 // tightenAll makes entries as strict as the ends of each.

@@ -23,6 +23,7 @@ type logWriter struct {
 	// touched are the entries that were there before and are changed.
 	touched touches
 	added   []*incoming // what was stored
+	others  []string    // ids of the collections, beside its own, of which entries were changed
 }
 
 type facetKey struct {

@@ -202,9 +202,11 @@ func (s *Store) setsOf(c conn, collection int64) ([]taxii.MarkedSet, []facet, er
 // Watch has fn called after every write that may have changed a collection; see taxii.Journal.
 func (s *Store) Watch(fn func(collection string)) { s.watchers = append(s.watchers, fn) }
 
-// changed tells the watchers of a collection. It is called after a write whatever its outcome, which may be unknown.
-func (s *Store) changed(collection string) {
+// changed tells the watchers of collections. It is called after a write whatever its outcome, which may be unknown.
+func (s *Store) changed(collections ...string) {
 	for _, fn := range s.watchers {
-		fn(collection)
+		for _, id := range collections {
+			fn(id)
+		}
 	}
 }

@@ -162,14 +162,15 @@ func (s *Store) decidePart(ctx context.Context, at claim) error {
 	}
 	all, definitions, rest := receiveAll(sub.Items)
 	s.readObservables(rest)
-	defer s.changed(sub.Collection)
+	var others []string
+	defer func() { s.changed(append(others, sub.Collection)...) }()
 	var gone bool
-	err = s.commits.do(ctx, len(all), func(c conn) error {
+	err = s.commits.do(ctx, len(all), func(c conn) (err error) {
 		now := s.now().UnixMicro()
 		if err := s.pass(c, at, now, len(all), size(sub.Items)); err != nil {
 			return err
 		}
-		err := s.submit(c, sub, all, definitions, rest, now)
+		others, err = s.submit(c, sub, all, definitions, rest, now)
 		gone = errors.Is(err, taxii.ErrNotFound)
 		if err != nil && !gone {
 			return err

@@ -24,7 +24,8 @@ func (s *Store) Add(ctx context.Context, sub taxii.Submission) (taxii.Status, er
 	}
 	all, definitions, rest := receiveAll(sub.Items)
 	s.readObservables(rest)
-	defer s.changed(sub.Collection)
+	var others []string
+	defer func() { s.changed(append(others, sub.Collection)...) }()
 	var status taxii.Status
 	var repeated bool
 	err := s.commits.do(ctx, len(sub.Items), func(c conn) (err error) {
@@ -32,7 +33,7 @@ func (s *Store) Add(ctx context.Context, sub taxii.Submission) (taxii.Status, er
 		if status, repeated, err = repetition(c, sub, now); err != nil || repeated {
 			return err
 		}
-		if err := s.submit(c, sub, all, definitions, rest, now); err != nil {
+		if others, err = s.submit(c, sub, all, definitions, rest, now); err != nil {
 			return err
 		}
 		status = newStatus(sub, all, now)
@@ -50,23 +51,24 @@ func (s *Store) Add(ctx context.Context, sub taxii.Submission) (taxii.Status, er
 	return status, nil
 }
 
-// submit stores the items of a submission, or of a part of one, inside a write transaction, and sets their outcomes.
-func (s *Store) submit(c conn, sub taxii.Submission, all, definitions, rest []*incoming, now int64) error {
+// submit stores the items of a submission, or of a part of one, inside a write transaction, and sets their outcomes. others
+// are the ids of further collections of which entries were changed.
+func (s *Store) submit(c conn, sub taxii.Submission, all, definitions, rest []*incoming, now int64) (others []string, err error) {
 	col, err := collectionByID(c, sub.Collection)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	w := &logWriter{conn: c, collection: col, now: now, by: sub.Identity, digests: s.observables}
 	if err := w.store(definitions, rest); err != nil {
-		return err
+		return nil, err
 	}
 	if err := hideHeld(c, col.number, sub.Visible, all); err != nil {
-		return err
+		return nil, err
 	}
 	if err := noteUnserved(c, col.number, all); err != nil {
-		return err
+		return nil, err
 	}
-	return hideContradicted(c, sub.Visible, all)
+	return w.others, hideContradicted(c, sub.Visible, all)
 }
 
 // noteUnserved finds what nobody is served because of a marking of its own that is not understood in the collection. That

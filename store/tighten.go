@@ -140,17 +140,24 @@ func (t *tightener) touch(collection int64) *touches {
 	return t.touched[collection]
 }
 
-// record writes what changed in all collections but one, whose changes are recorded with others.
-func (t *tightener) record(but int64) error {
+// record writes what changed in all collections but one, whose changes are recorded with others, and returns the ids of
+// those collections, for the watchers.
+func (t *tightener) record(but int64) (changed []string, err error) {
 	for _, n := range slices.Sorted(maps.Keys(t.touched)) {
 		if n == but {
 			continue
 		}
 		if err := t.touched[n].record(t.conn, n); err != nil {
-			return err
+			return nil, err
+		}
+		if _, err := one(t.conn, `SELECT id FROM collection WHERE number = $1`, []any{n}, func(r row) error {
+			changed = append(changed, r.Text(0))
+			return nil
+		}); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	return changed, nil
 }
 
 // endsOf reads the versions of objects that count, in all collections, by object.

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/skjold-exchange/skjold/stix"
+	"github.com/skjold-exchange/skjold/store"
 	"github.com/skjold-exchange/skjold/taxii"
 )
 
@@ -123,4 +124,25 @@ func testWatch(t *testing.T, f *Fixture) {
 	f.delete(t, taxii.Deletion{Collection: c.ID, ID: id("indicator", 1)})
 	want = []string{c.ID}
 	check("a deletion")
+	other := f.collection(t, "Other")
+	want = []string{other.ID}
+	check("adding another collection")
+	f.add(t, c, relation(1, 1, id("indicator", 2), id("indicator", 3), stix.TLPGreen))
+	want = []string{c.ID}
+	check("a relationship")
+	f.add(t, other, indicator(2, 1, stix.TLPRed))
+	want = []string{c.ID, other.ID}
+	check("an end in another collection, which makes the relationship stricter")
+	handle := func(level stix.TLP) {
+		if _, err := f.Node.ChangeCollection(t.Context(), other.ID, store.CollectionChange{DefaultTLP: &level}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	handle(stix.TLPClear)
+	f.add(t, other, indicator(4, 1, stix.TLPUnmarked))
+	f.add(t, c, relation(2, 1, id("indicator", 4), id("indicator", 5), stix.TLPGreen))
+	told = nil
+	handle(stix.TLPRed)
+	want = []string{c.ID, other.ID}
+	check("a stricter default of the collection that has an end")
 }
