@@ -8,4 +8,9 @@
 //
 // Signer and Verifier are the two ends of a request token. NewHTTPClient is the one door through which a node speaks to
 // other nodes.
+//
+// Who belongs to the federation follows from records that its founders have signed: Charter, Nomination, Vote, Decision,
+// SuspensionOrder, KeyRotation. A Ledger holds them, checks each by itself, and answers whether an entity is a member;
+// the anchor and the hubs sign statements and decide nothing. A Ballot is what a founder signs away from any network.
+// Revocations joins the ledger with the anchors' lists, and Health tells what a node does that hears of neither.
 package federation

@@ -14,14 +14,15 @@ import (
 func (a *app) federationCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "federation",
-		Short: "Peers, what they may read, and the collections that are pulled from them",
+		Short: "Peers and what is pulled from them; the charter, votes and members of the federation",
 		Long: `Nodes know each other by keys that their operators pin. To let node B read a collection of node A:
 
   at A:  skjold federation peer add B-ENTITY --jwks b.jwks --read indicators
   at B:  skjold federation peer add A-ENTITY --jwks a.jwks
   at B:  skjold federation subscribe A-ENTITY indicators --into indicators
 
-where 'skjold federation show --jwks' prints a node's key set. TLP:RED and TLP:AMBER+STRICT never leave by federation.`,
+where 'skjold federation show --jwks' prints a node's key set. Where founders have made a charter, 'directory' tells who belongs
+to the federation and 'verify' why; docs/federation.md is the guide of founders, hubs and members. TLP:RED and TLP:AMBER+STRICT never leave by federation.`,
 	}
 	peer := &cobra.Command{Use: "peer", Short: "Pin, list and remove peers, and say what they may read"}
 	peer.AddCommand(a.peerAddCommand(), a.peerAllowCommand(), a.peerDenyCommand(), a.peerListCommand(), a.peerRemoveCommand())
