@@ -71,6 +71,7 @@ var moduleRules = map[string][]string{
 	"github.com/spf13/cobra":              {"cmd"},
 	"github.com/spf13/pflag":              {"config", "cmd"},
 	"github.com/spf13/viper":              {"config"},
+	"go.yaml.in/yaml/v3":                  {tests},
 	"golang.org/x/crypto":                 {"store"},
 	"golang.org/x/sync":                   {"cmd"},
 	"golang.org/x/term":                   {"cmd"},

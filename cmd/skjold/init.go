@@ -31,6 +31,7 @@ const (
 type initOptions struct {
 	entity, listen string
 	defaultTLP     stix.TLP
+	env            []string // in place of the process's; nil for that
 }
 
 // initJSON is what init tells, once.
@@ -103,13 +104,17 @@ func initialise(ctx context.Context, dir dataDir, o initOptions) (initJSON, erro
 		values["entity"] = o.entity
 	}
 	// The settings are checked before anything is written, by the same code that will read them.
-	_, cfg, err := renderConfig(values)
+	env := o.env
+	if env == nil {
+		env = os.Environ()
+	}
+	_, cfg, err := renderConfig(values, env)
 	if err != nil {
 		return initJSON{}, err
 	}
 	// What was derived is written down: the entity must not change with a later change of listen.
 	values["entity"], values["listen"] = cfg.Entity, cfg.Listen
-	rendered, cfg, err := renderConfig(values)
+	rendered, cfg, err := renderConfig(values, env)
 	if err != nil {
 		return initJSON{}, err
 	}
@@ -150,7 +155,7 @@ func initialise(ctx context.Context, dir dataDir, o initOptions) (initJSON, erro
 }
 
 // renderConfig fills the documented configuration file and reads it back.
-func renderConfig(values map[string]any) ([]byte, *config.Config, error) {
+func renderConfig(values map[string]any, env []string) ([]byte, *config.Config, error) {
 	rendered, err := config.Render(values)
 	if err != nil {
 		return nil, nil, err
@@ -164,7 +169,7 @@ func renderConfig(values map[string]any) ([]byte, *config.Config, error) {
 	if err := errors.Join(err, tmp.Close()); err != nil {
 		return nil, nil, err
 	}
-	cfg, err := config.Load(config.LoadOptions{File: tmp.Name(), Env: os.Environ()})
+	cfg, err := config.Load(config.LoadOptions{File: tmp.Name(), Env: env})
 	return rendered, cfg, err
 }
 

@@ -98,7 +98,7 @@ its analysts publish STIX 2.1 objects, and exchanges collections with the nodes 
 		a.initCommand(), a.serveCommand(), a.demoCommand(),
 		a.collectionCommand(), a.clientCommand(), a.publishCommand(), a.pollCommand(), a.checkCommand(), a.matchCommand(), a.generateCommand(), a.doctorCommand(),
 		a.backupCommand(), a.restoreCommand(), a.verifyCommand(), a.compactCommand(), a.migrateCommand(), a.moveCommand(),
-		a.federationCommand(), a.statusCommand(), a.healthcheckCommand(), a.configCommand(), a.versionCommand(),
+		a.federationCommand(), a.benchCommand(), a.statusCommand(), a.healthcheckCommand(), a.configCommand(), a.versionCommand(),
 	)
 	strictArgs(root)
 	return root
