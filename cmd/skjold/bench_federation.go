@@ -70,7 +70,7 @@ func (b *bench) hops(ctx context.Context, leaf, far *benchNode) error {
 		}
 		seconds = append(seconds, took.Seconds())
 		// Objects are not to meet the nodes' clocks always in the same place.
-		if err := pauseFor(ctx, time.Duration(f.rng.IntN(int(benchPoll)))); err != nil {
+		if err := benchPause(ctx, time.Duration(f.rng.IntN(int(benchPoll)))); err != nil {
 			return err
 		}
 		bar.add(1)
@@ -90,14 +90,14 @@ func (n *benchNode) holds(ctx context.Context, objects int64) (time.Duration, er
 		if err == nil && c.Objects >= objects {
 			return time.Since(begun), nil
 		}
-		if err := errors.Join(err, pauseFor(ctx, time.Millisecond)); err != nil {
+		if err := errors.Join(err, benchPause(ctx, time.Millisecond)); err != nil {
 			return 0, fmt.Errorf("waiting for object %d at the last node: %w", objects, err)
 		}
 	}
 }
 
-// pauseFor waits.
-func pauseFor(ctx context.Context, d time.Duration) error {
+// benchPause waits.
+func benchPause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
@@ -136,7 +136,7 @@ func (b *bench) firstSync(ctx context.Context, from, to *benchNode) error {
 		if time.Since(begun) > time.Hour {
 			return fmt.Errorf("the new peer had %d of %d objects after an hour", c.Objects, want)
 		}
-		if err := pauseFor(ctx, 20*time.Millisecond); err != nil {
+		if err := benchPause(ctx, 20*time.Millisecond); err != nil {
 			return err
 		}
 	}
