@@ -289,6 +289,10 @@ type Federation struct {
 	// way that you trust. Empty: the node knows its pinned peers only.
 	Charter string `yaml:"charter" default:""`
 
+	// Superiors are the entities that issue statements about this node, the founders' choice: its hub, or the secretariat; at
+	// most three. With them and charter the node finds its own trust chain and shows it to nodes that have not pinned it.
+	Superiors []string `yaml:"superiors" default:"[]"`
+
 	// AllowPrivateAddresses lets this node connect to peers on private, loopback and link-local addresses. Leave it false
 	// on the internet, where it keeps a peer's name from leading into your own network; set it to true where the nodes
 	// share a closed network, or one machine.

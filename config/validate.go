@@ -35,6 +35,9 @@ func (c *Config) Validate() error {
 		"want 1 to 64 lower-case letters, digits and hyphens, neither first nor last a hyphen")
 	v.check("federation.charter", c.Federation.Charter == "" || hash.MatchString(c.Federation.Charter),
 		"want the hash of the founding charter, 43 characters of base64url such as 'skjold federation charter show' prints")
+	v.check("federation.superiors", len(c.Federation.Superiors) <= 3 && !slices.ContainsFunc(c.Federation.Superiors, func(s string) bool { return !isEntity(s) }),
+		"want at most three entities, each an absolute URL such as https://hub.example.dk")
+	v.check("federation.superiors", len(c.Federation.Superiors) == 0 || c.Federation.Charter != "", "it has no effect without federation.charter")
 	v.choices()
 	v.texts()
 	v.transport()

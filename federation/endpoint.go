@@ -24,8 +24,8 @@ type EndpointOptions struct {
 	Chains func(EntityID) *TrustChain
 	// HistoricalKeys returns the node's former federation keys.
 	HistoricalKeys func(ctx context.Context) ([]HistoricalKey, error)
-	// Ledger has the federation's records.
-	Ledger *Ledger
+	// Ledger returns the federation's records, nil while there are none.
+	Ledger func() *Ledger
 	// Introductions take the trust chains of nodes that introduce themselves.
 	Introductions *Introductions
 	// Authorize, where set, decides who may fetch and list: for a federation whose members are confidential. Its error is

@@ -20,7 +20,11 @@ func (e *Endpoints) records(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	hashes := e.options.Ledger.Hashes()
+	ledger, err := e.ledger()
+	if err != nil {
+		return err
+	}
+	hashes := ledger.Hashes()
 	if query.Has("after") {
 		text, err := single(query, "after")
 		if err != nil {
@@ -44,6 +48,14 @@ func (e *Endpoints) records(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// ledger returns the records, or the answer while there are none.
+func (e *Endpoints) ledger() (*Ledger, error) {
+	if l := e.options.Ledger(); l != nil {
+		return l, nil
+	}
+	return nil, &EndpointError{Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Description: "this node has no records yet"}
+}
+
 // record answers with a record by its hash. It never changes: whoever has it need not ask again.
 func (e *Endpoints) record(w http.ResponseWriter, r *http.Request) error {
 	return e.writeRecord(w, r, func([]byte) bool { return true })
@@ -59,7 +71,11 @@ func (e *Endpoints) writeRecord(w http.ResponseWriter, r *http.Request, wanted f
 	if err != nil {
 		return notFound("there is no such record")
 	}
-	record, err := e.options.Ledger.Record(hash)
+	ledger, err := e.ledger()
+	if err != nil {
+		return err
+	}
+	record, err := ledger.Record(hash)
 	if errors.Is(err, ErrUnknownRecord) || err == nil && !wanted(record) {
 		return notFound("there is no such record")
 	}

@@ -91,6 +91,19 @@ type Principal struct {
 	CheckBody func(sum [32]byte) error
 }
 
+// ChallengeError is ErrUnauthenticated with an error code for the caller: the Bearer challenge of the 401 names it (RFC
+// 6750 §3).
+type ChallengeError struct {
+	Code string // letters, digits and _ only
+	Err  error  // the reason, for the log
+}
+
+// Error returns the reason with the code in front.
+func (e *ChallengeError) Error() string { return e.Code + ": " + e.Err.Error() }
+
+// Unwrap returns ErrUnauthenticated and the reason.
+func (e *ChallengeError) Unwrap() []error { return []error{ErrUnauthenticated, e.Err} }
+
 // RightsOn returns the rights on a collection.
 func (p *Principal) RightsOn(collection string) Rights {
 	if p.Admin {

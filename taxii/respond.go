@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -176,7 +177,12 @@ func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, p *problem
 	switch p.status {
 	case http.StatusUnauthorized:
 		h.Add("WWW-Authenticate", `Basic realm="TAXII", charset="UTF-8"`)
-		h.Add("WWW-Authenticate", `Bearer realm="TAXII"`)
+		bearer := `Bearer realm="TAXII"`
+		var challenge *ChallengeError
+		if errors.As(p.err, &challenge) {
+			bearer += `, error="` + challenge.Code + `"`
+		}
+		h.Add("WWW-Authenticate", bearer)
 	case http.StatusMethodNotAllowed:
 		h.Set("Allow", p.allow)
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:

@@ -18,6 +18,7 @@ type authenticator struct {
 	accounts     taxii.KeyAuth
 	certificates certificateAccounts
 	peers        *federation.Verifier
+	opened       *openedCollections
 	store        *store.Store
 }
 
@@ -27,7 +28,7 @@ func (n *node) newAuthenticator() taxii.Authenticator {
 	return taxii.LimitStrangers(authenticator{
 		accounts:     taxii.KeyAuth{Accounts: cache.Remembering(n.store)},
 		certificates: certificateAccounts{files: n.tls, cache: cache, store: n.store},
-		peers:        n.verifier, store: n.store,
+		peers:        n.verifier, opened: newOpenedCollections(n.store), store: n.store,
 	}, taxii.StrangerOptions{PerMinute: int64(n.cfg.Limits.FailureRate)})
 }
 
@@ -46,17 +47,28 @@ func (a authenticator) Authenticate(r *http.Request) (*taxii.Principal, error) {
 	caller, err := a.peers.Verify(r)
 	switch reason := federation.ReasonOf(err); {
 	case err == nil:
+	case reason == federation.ChainUnknown:
+		return nil, &taxii.ChallengeError{Code: federation.UnknownChain, Err: err}
 	case reason == "" || reason == federation.TooMany: // the store does not answer, or the peer used up its memory of tokens
 		return nil, fmt.Errorf("%w: %w", taxii.ErrUnavailable, err)
 	default:
 		return nil, fmt.Errorf("%w: %w", taxii.ErrUnauthenticated, err)
 	}
-	p, err := a.store.PeerPrincipal(r.Context(), caller.Peer.Entity)
+	p, err := a.principal(r.Context(), caller.Peer)
 	if err != nil {
 		return nil, err
 	}
 	p.CheckBody = caller.CheckBody
 	return p, nil
+}
+
+// principal is a peer that the operator has pinned, with its rights, or a member that introduced itself, with those of
+// all members.
+func (a authenticator) principal(ctx context.Context, p federation.Peer) (*taxii.Principal, error) {
+	if p.Until.IsZero() {
+		return a.store.PeerPrincipal(ctx, p.Entity)
+	}
+	return a.opened.principal(ctx, p.Entity)
 }
 
 // certificateAccounts finds the accounts that client certificates are bound to. What a request says of itself in its

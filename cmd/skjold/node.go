@@ -36,6 +36,7 @@ type node struct {
 	identity   http.Handler         // the entity configuration; nil when federation is off
 	replicator *sync.Replicator     // nil when federation is off
 	members    *membership          // the federation's records; nil where no founding charter is pinned
+	trust      *trust               // the same
 	ready      readiness
 	auth       taxii.Authenticator
 	tls        *tlsFiles // what the node serves HTTPS with; nil for plain HTTP
@@ -62,6 +63,9 @@ func openNode(ctx context.Context, dir dataDir, cfg *config.Config, log *slog.Lo
 	if err == nil {
 		err = checkOwner(ctx, n.store, nodeName(cfg.Entity, keys.ring.Keys(time.Now())))
 	}
+	if cfg.Federation.Enabled && cfg.Federation.Charter != "" {
+		n.members = newMembership(cfg.Federation.Charter, dir, log)
+	}
 	if err == nil && cfg.Federation.Enabled {
 		err = n.federate(ctx, keys, onApplied)
 	}
@@ -70,9 +74,6 @@ func openNode(ctx context.Context, dir dataDir, cfg *config.Config, log *slog.Lo
 	}
 	if err != nil {
 		return nil, errors.Join(err, n.store.Close())
-	}
-	if cfg.Federation.Enabled && cfg.Federation.Charter != "" {
-		n.members = newMembership(cfg.Federation.Charter, dir, log)
 	}
 	n.auth = n.newAuthenticator()
 	n.taxii = taxii.NewServer(taxii.Options{
@@ -100,23 +101,39 @@ func (n *node) federate(ctx context.Context, keys *nodeKeys, onApplied func(sync
 	if err != nil {
 		return err
 	}
-	n.verifier, err = federation.NewVerifier(federation.VerifierOptions{
-		Self: entity, BaseURL: n.cfg.PublicURL, Peers: n.store, Start: start, OnAhead: n.tokensAhead,
-	})
-	if err != nil {
+	identity := federation.WellKnown(federation.WellKnownOptions{Configuration: func() (federation.NodeConfiguration, error) {
+		return n.says(entity, keys), nil
+	}})
+	n.identity = identity
+	client := federation.NewHTTPClient(federation.ClientOptions{Self: entity, AllowPrivate: n.cfg.Federation.AllowPrivateAddresses})
+	verifier := federation.VerifierOptions{Self: entity, BaseURL: n.cfg.PublicURL, Peers: n.store, Start: start, OnAhead: n.tokensAhead}
+	var chain func() []string
+	if n.members != nil {
+		if n.trust, err = n.newTrust(entity, keys, identity, client); err != nil {
+			return err
+		}
+		verifier.Introductions, chain = n.trust.introductions, n.trust.statements
+	}
+	if n.verifier, err = federation.NewVerifier(verifier); err != nil {
 		return err
 	}
-	n.identity = federation.WellKnown(federation.WellKnownOptions{Configuration: func() (federation.NodeConfiguration, error) {
-		return keys.configuration(federation.NodeConfiguration{Entity: entity, APIRoot: apiRootURL(n.cfg)}), nil
-	}})
 	n.replicator, err = sync.New(sync.Options{
-		Store: n.store, Peers: n.store, Signer: signer,
-		HTTP:     federation.NewHTTPClient(federation.ClientOptions{Self: entity, AllowPrivate: n.cfg.Federation.AllowPrivateAddresses}),
+		Store: n.store, Peers: n.store, Signer: signer, Chain: chain, HTTP: client,
 		Interval: n.cfg.Federation.PollInterval, PageSize: n.cfg.Federation.PageSize, Lenient: n.cfg.Federation.Lenient,
 		Limits: objectLimits(n.cfg), Check: checkObject(n.cfg), MaxFutureSkew: n.cfg.Limits.FutureSkew, Refuse: n.refuseUnmarked,
 		OnApplied: onApplied, Logger: n.log, Registerer: n.registry,
 	})
 	return err
+}
+
+// says is what the node says about itself now.
+func (n *node) says(entity federation.EntityID, keys *nodeKeys) federation.NodeConfiguration {
+	c := federation.NodeConfiguration{Entity: entity, APIRoot: apiRootURL(n.cfg), BaseURL: n.cfg.PublicURL}
+	for _, s := range n.cfg.Federation.Superiors {
+		c.Superiors = append(c.Superiors, federation.EntityID(s))
+	}
+	c.IssuesStatements = n.trust != nil && n.trust.issues()
+	return keys.configuration(c)
 }
 
 // aheadFact is where a node notes the latest time of issue, in the future then, of a token that it may have accepted.
@@ -167,6 +184,9 @@ func (n *node) run(ctx context.Context) error {
 	group.Go(func() error { return n.cache.Run(ctx) })
 	if n.members != nil {
 		group.Go(func() error { return n.members.run(ctx) })
+	}
+	if n.trust != nil && n.trust.chain != nil {
+		group.Go(func() error { return n.trust.chain.Run(ctx) })
 	}
 	if n.replicator != nil {
 		group.Go(func() error { return n.replicator.Run(ctx) })

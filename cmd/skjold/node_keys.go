@@ -56,6 +56,12 @@ func (k *nodeKeys) request() *jose.Key {
 	return ring.Keys(now).Request
 }
 
+// federation is the key that signs statements now.
+func (k *nodeKeys) federation() *jose.Key {
+	ring, now := k.now()
+	return ring.Keys(now).Federation
+}
+
 // configuration puts the keys of now into what the node says about itself.
 func (k *nodeKeys) configuration(c federation.NodeConfiguration) federation.NodeConfiguration {
 	ring, now := k.now()

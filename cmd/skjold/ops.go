@@ -34,6 +34,9 @@ func (n *node) handler() http.Handler {
 			n.mountDirectory(r)
 		}
 	})
+	if n.trust != nil {
+		r.Mount("/federation/v1", n.trust.endpoints)
+	}
 	r.Mount("/", n.taxii.Handler())
 	// Of methods that it does not know chi asks nobody; they too are answered as TAXII wants every answer to be.
 	r.MethodNotAllowed(n.taxii.Handler().ServeHTTP)

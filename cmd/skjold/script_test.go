@@ -53,6 +53,7 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"expand":    cmdExpand,
 			"freeport":  cmdFreePort,
 			"newschema": cmdNewSchema,
 			"occupy":    cmdOccupy,

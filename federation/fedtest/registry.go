@@ -13,7 +13,7 @@ import (
 // serve mounts the federation endpoints of a node.
 func (n *Node) serve() {
 	o := federation.EndpointOptions{
-		Entity: n.ID, FederationKey: func() *jose.Key { return n.Keys.Federation }, Ledger: n.federation.Ledger, Introductions: n.Introductions,
+		Entity: n.ID, FederationKey: func() *jose.Key { return n.Keys.Federation }, Ledger: func() *federation.Ledger { return n.federation.Ledger }, Introductions: n.Introductions,
 		Chains: n.Introductions.Chain, Now: n.federation.Clock.Now,
 		HistoricalKeys: func(context.Context) ([]federation.HistoricalKey, error) { return n.Historical, nil },
 	}

@@ -20,6 +20,9 @@ type Options struct {
 	Signer *federation.Signer
 	// HTTP is the door to other nodes, from federation.NewHTTPClient. Its time-out bounds a page.
 	HTTP *http.Client
+	// Chain, where set, returns this node's trust chain, nil for none: peers that have not pinned this node get to know it
+	// so.
+	Chain func() []string
 
 	// Interval is the time between two pulls of a subscription that has nothing new, ± 20 %; 60 s.
 	Interval time.Duration

@@ -71,7 +71,7 @@ func (s *source) connect(ctx context.Context) error {
 		return nil
 	}
 	signing := federation.NewTransport(federation.TransportOptions{
-		Signer: s.options.Signer, Callee: peer.Entity, Base: s.options.HTTP.Transport, OnSkew: s.skewed,
+		Signer: s.options.Signer, Callee: peer.Entity, Base: s.options.HTTP.Transport, Chain: s.options.Chain, OnSkew: s.skewed,
 	})
 	client, err := taxii.NewClient(taxii.ClientOptions{
 		URL:  peer.APIRoot,

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/skjold-exchange/skjold/federation"
+)
+
+// trust is a running node's part in a federation that is founded on a charter: what it believes of nodes that its operator
+// has not pinned, and how it shows itself to such nodes.
+type trust struct {
+	entity        federation.EntityID
+	members       *membership
+	introductions *federation.Introductions
+	chain         *federation.OwnChain // nil without superiors: an anchor, or a node that only pinned peers know
+	endpoints     http.Handler
+}
+
+// newTrust prepares the node's part. identity is what it says about itself.
+func (n *node) newTrust(entity federation.EntityID, keys *nodeKeys, identity *federation.WellKnownHandler, client *http.Client) (*trust, error) {
+	t := &trust{entity: entity, members: n.members}
+	t.introductions = federation.NewIntroductions(federation.IntroductionOptions{Self: entity, Chain: t.chainOptions})
+	if len(n.cfg.Federation.Superiors) > 0 {
+		var err error
+		t.chain, err = federation.NewOwnChain(federation.OwnChainOptions{
+			Configuration: identity.Current, HTTP: client, Chain: t.chainOptions, Logger: n.log, File: filepath.Join(string(n.dir), "federation", "chain.json"),
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	t.endpoints = federation.NewEndpoints(federation.EndpointOptions{
+		Entity: entity, BaseURL: n.cfg.PublicURL, FederationKey: keys.federation,
+		Registry: federation.AdmittedBelow{Superior: entity, Ledger: n.members.current}, Chains: t.chainOf, Ledger: n.members.current,
+		Introductions: t.introductions, Logger: n.log,
+		HistoricalKeys: func(context.Context) ([]federation.HistoricalKey, error) { return nil, nil },
+	})
+	return t, nil
+}
+
+// chainOptions are what trust chains are checked against now: the anchors of the charter in force, the founders' votes
+// behind every statement, and who is suspended. Without a charter there are no anchors, and no chain holds.
+func (t *trust) chainOptions() federation.ChainOptions {
+	o := federation.ChainOptions{Now: time.Now()}
+	ledger := t.members.current()
+	if ledger == nil {
+		return o
+	}
+	charter, err := ledger.Charter()
+	if err != nil {
+		return o
+	}
+	o.Anchors = charter.TrustAnchors()
+	o.Admission = func(superior federation.EntityID, s *federation.SubordinateStatement) error {
+		return ledger.CheckAdmission(superior, s, o.Now)
+	}
+	o.Revoked = federation.NewRevocations(ledger).Check(o.Now)
+	return o
+}
+
+// chainOf is the chain of an entity among those that the node holds: its own, and those of nodes that introduced themselves.
+func (t *trust) chainOf(id federation.EntityID) *federation.TrustChain {
+	if id == t.entity && t.chain != nil {
+		return t.chain.Chain()
+	}
+	return t.introductions.Chain(id)
+}
+
+// issues tells whether the node issues statements about others, by the records.
+func (t *trust) issues() bool {
+	ledger := t.members.current()
+	return ledger != nil && ledger.IssuesStatements(t.entity)
+}
+
+// statements are the node's own chain, to show to others.
+func (t *trust) statements() []string {
+	if t.chain == nil {
+		return nil
+	}
+	return t.chain.Statements()
+}
