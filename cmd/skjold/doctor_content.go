@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -26,7 +27,7 @@ func (e examinedEnvelope) ids() []string {
 	for _, raw := range e.Objects {
 		var o struct{ ID, Modified, Created string }
 		_ = json.Unmarshal(raw, &o) // what cannot be read has no name
-		list = append(list, strings.TrimSpace(o.ID+" "+o.Modified+o.Created))
+		list = append(list, strings.TrimSpace(o.ID+" "+cmp.Or(o.Modified, o.Created)))
 	}
 	return list
 }

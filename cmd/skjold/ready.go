@@ -6,10 +6,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/skjold-exchange/skjold/store"
+	"github.com/skjold-exchange/skjold/taxii"
 )
 
 // readiness is whether a proxy should send requests here.
@@ -68,17 +70,21 @@ func answerStarting(ln net.Listener, files *tlsFiles, log *slog.Logger) (end fun
 	if !ok {
 		return func() error { return nil }
 	}
+	taxiiStarting := taxii.Starting()
 	s := &http.Server{
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Connection", "close")
-			if r.URL.Path == "/healthz" {
+			switch {
+			case r.URL.Path == "/healthz":
 				plain(w, http.StatusOK, "ok")
-				return
+			case strings.HasPrefix(r.URL.Path, "/taxii2"):
+				taxiiStarting.ServeHTTP(w, r)
+			default:
+				w.Header().Set("Retry-After", "5")
+				plain(w, http.StatusServiceUnavailable, "starting")
 			}
-			w.Header().Set("Retry-After", "5")
-			plain(w, http.StatusServiceUnavailable, "starting")
 		}),
 	}
 	done := make(chan error, 1)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/skjold-exchange/skjold/store"
+	"github.com/skjold-exchange/skjold/taxii"
 )
 
 func TestReadiness(t *testing.T) {
@@ -63,11 +65,17 @@ func TestAnswerStarting(t *testing.T) {
 	}
 	address := ln.Addr().String()
 	end := answerStarting(ln, nil, slog.New(slog.DiscardHandler))
-	for path, want := range map[string]int{"/readyz": 503, "/healthz": 200, "/taxii2/": 503, "/metrics": 503} {
+	for path, want := range map[string]int{"/readyz": 503, "/healthz": 200, "/metrics": 503} {
 		res, body := fetch(t, address, path)
 		if res.StatusCode != want || (want == 503) != (body == "starting" && res.Header.Get("Retry-After") != "") {
 			t.Errorf("%s: %d %q", path, res.StatusCode, body)
 		}
+	}
+	res, body := fetch(t, address, "/taxii2/main/collections/") // an answer of TAXII has its media type, whatever it is
+	var problem taxii.Error
+	if err := json.Unmarshal([]byte(body), &problem); err != nil || problem.Title == "" || problem.HTTPStatus != "503" || res.StatusCode != 503 ||
+		res.Header.Get("Content-Type") != taxii.MediaType || res.Header.Get("Retry-After") == "" {
+		t.Errorf("a TAXII client is told %d %v %q, %v", res.StatusCode, res.Header, body, err)
 	}
 	idle, err := net.Dial("tcp", address) // says nothing
 	if err != nil {
