@@ -28,6 +28,7 @@ type memStore struct {
 	observed    []Served
 	fail        error // every method that returns an error returns this one
 	addFails    error // Add returns this one
+	inVain      int   // how often a collection was looked for that there is not
 }
 
 type memCollection struct {
@@ -116,6 +117,7 @@ func (s *memStore) Collection(_ context.Context, idOrAlias string) (Collection, 
 	}
 	c := s.find(idOrAlias)
 	if c == nil {
+		s.inVain++
 		return Collection{}, ErrNotFound
 	}
 	return c.Collection, nil

@@ -237,13 +237,18 @@ func TestRights(t *testing.T) {
 }
 
 // TestHiddenCollectionLooksMissing holds that a caller without rights cannot tell a collection that exists from one that
-// does not, by any operation.
+// does not, by any operation, neither by the answer nor by how much the store is asked for.
 func TestHiddenCollectionLooksMissing(t *testing.T) {
 	g := newRig(t)
 	for _, method := range []string{"GET", "HEAD", "POST", "DELETE", "PUT"} {
 		for _, tail := range []string{"/", "/manifest/", "/objects/", "/objects/" + indicatorID(1) + "/", "/objects/" + indicatorID(1) + "/versions/", "/objects/?limit=0"} {
+			g.store.inVain = 0
 			hidden := g.do(method, root+"collections/"+g.other.ID+tail, "", as("both"))
+			searches := g.store.inVain
 			missing := g.do(method, root+"collections/"+newUUID()+tail, "", as("both"))
+			if g.store.inVain != 2*searches {
+				t.Errorf("%s %s: looked in vain %d times, missing: %d times", method, tail, searches, g.store.inVain-searches)
+			}
 			strip := func(r reply) (int, http.Header, string) {
 				h := r.Header.Clone()
 				id := h.Get("X-Request-Id")
