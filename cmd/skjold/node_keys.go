@@ -62,6 +62,20 @@ func (k *nodeKeys) federation() *jose.Key {
 	return ring.Keys(now).Federation
 }
 
+// former are the federation keys that do not sign any more; each ended when the next one began.
+func (k *nodeKeys) former() []federation.HistoricalKey {
+	ring, now := k.now()
+	var list []federation.HistoricalKey
+	all := ring.All(federation.FederationKey)
+	for i, key := range all {
+		if i+1 == len(all) || all[i+1].From.After(now) {
+			break
+		}
+		list = append(list, federation.HistoricalKey{Key: key.Public(), IssuedAt: key.From, Expires: all[i+1].From})
+	}
+	return list
+}
+
 // configuration puts the keys of now into what the node says about itself.
 func (k *nodeKeys) configuration(c federation.NodeConfiguration) federation.NodeConfiguration {
 	ring, now := k.now()

@@ -36,7 +36,7 @@ func (n *node) newTrust(entity federation.EntityID, keys *nodeKeys, identity *fe
 		Entity: entity, BaseURL: n.cfg.PublicURL, FederationKey: keys.federation,
 		Registry: federation.AdmittedBelow{Superior: entity, Ledger: n.members.current}, Chains: t.chainOf, Ledger: n.members.current,
 		Introductions: t.introductions, Logger: n.log,
-		HistoricalKeys: func(context.Context) ([]federation.HistoricalKey, error) { return nil, nil },
+		HistoricalKeys: func(context.Context) ([]federation.HistoricalKey, error) { return keys.former(), nil },
 	})
 	return t, nil
 }
