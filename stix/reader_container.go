@@ -136,6 +136,10 @@ func (r *Reader) memberFault(at int, e *jsonError) error {
 // endContainer ends a top-level object of which n bytes are not consumed.
 func (r *Reader) endContainer(n int) error {
 	h := &r.head
+	if r.undecided() && slices.Contains(h.members, "type") {
+		r.state, r.kind = inObject, ContainerObject // its type is no string: an object, which Check tells what is wrong with
+		return nil
+	}
 	r.in.pos += n
 	r.state = betweenValues
 	notContainer := func(reason string) error {

@@ -268,7 +268,7 @@ func offsetOf(in string, line, column int) int64 {
 func TestReaderNotContainer(t *testing.T) {
 	for _, in := range []string{
 		`[]`, `[{"type":"indicator"}]`, `"x"`, `12`, `12 `, `null`, `true`, `{"foo":1}`, `{"id":"x"}`, `{"objects":{}}`, `{"objects":null}`,
-		`{"type":1}`, `{"type":null,"objects":[]}`, `{"type":"bundle","objects":[]}`, `{"type":"bundle","objects":{}}`,
+		`{"type":null,"objects":[]}`, `{"type":"bundle","objects":[]}`, `{"type":"bundle","objects":{}}`,
 		`{"type":"bundle","objects":null}`, `{"objects":[],"type":"indicator"}`, `{"more":true,"objects":1}`,
 		"[" + strings.Repeat(" ", 10_000) + "]", strings.Repeat("[", 5000) + strings.Repeat("]", 5000),
 	} {
@@ -442,6 +442,19 @@ func (c *chunks) Read(p []byte) (int, error) {
 	n := copy(p, c.data[:min(c.size, len(c.data))])
 	c.data = c.data[n:]
 	return n, nil
+}
+
+// An object whose type is no string is an object, so that it is told what is wrong with it and its siblings go on.
+func TestReaderTypeIsNoString(t *testing.T) {
+	lines := []string{`{"id":"malware--6b3f2d5c-6a1e-4d0b-9c1f-0c8a4b1d2e3f","type":5}`, `{"type":"tool"}`, `{"type":null,"name":"a"}`}
+	objects, _, err := readAll(NewReader(strings.NewReader(strings.Join(lines, "\n")), Limits{}))
+	if diff := cmp.Diff(lines, objects); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	r := NewReader(strings.NewReader(lines[0]), Limits{}).Single()
+	if raw, err := r.Next(); string(raw) != lines[0] || err != nil || r.Container() != ContainerObject {
+		t.Errorf("%s, %v, %v", raw, r.Container(), err)
+	}
 }
 
 // What is wrong with a bundle itself is told apart from what is wrong with its objects.

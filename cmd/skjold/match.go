@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -37,7 +38,7 @@ it does not or if that could not be decided.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			p, err := pattern.Parse(args[0])
 			if err != nil {
-				return usagef("the pattern: %w", err)
+				return usagef("the pattern: %s", strings.TrimPrefix(err.Error(), "pattern: "))
 			}
 			files := args[1:]
 			if len(files) == 0 {
