@@ -40,6 +40,11 @@ func (s *Store) Status(ctx context.Context, id, account string) (taxii.Status, e
 		status, err = readStatus(c, id, account)
 		return err
 	})
+	// A part of it may have been committed a moment ago, and whoever keeps answers not been told yet. What a status lists is
+	// there for those who ask for it next.
+	if collection := s.deciding.Load(); collection != nil {
+		s.changed(*collection)
+	}
 	return status, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"runtime"
 	gosync "sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -58,9 +59,10 @@ type Store struct {
 	searched  searchMemory
 
 	submissions SubmissionOptions
-	instance    string        // names this process among those that decide submissions
-	alone       bool          // no other process does
-	pending     chan struct{} // wakes the goroutine that decides them
+	instance    string                 // names this process among those that decide submissions
+	alone       bool                   // no other process does
+	pending     chan struct{}          // wakes the goroutine that decides them
+	deciding    atomic.Pointer[string] // the collection of the part that is being decided; nil for none
 
 	sets      markingSets
 	observed  observations

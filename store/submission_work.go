@@ -162,8 +162,12 @@ func (s *Store) decidePart(ctx context.Context, at claim) error {
 	}
 	all, definitions, rest := receiveAll(sub.Items)
 	s.readObservables(rest)
+	s.deciding.Store(&sub.Collection)
 	var others []string
-	defer func() { s.changed(append(others, sub.Collection)...) }()
+	defer func() {
+		s.changed(append(others, sub.Collection)...)
+		s.deciding.Store(nil)
+	}()
 	var gone bool
 	err = s.commits.do(ctx, len(all), func(c conn) (err error) {
 		now := s.now().UnixMicro()
