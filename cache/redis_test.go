@@ -295,8 +295,10 @@ func TestBreaker(t *testing.T) {
 		t.Fatal("no call is allowed")
 	}
 	b.done(nil, 0)
-	if !b.allow() || !b.allow() {
-		t.Error("the breaker did not close")
+	for range 2 { // an open breaker would allow one call to try
+		if !b.allow() {
+			t.Error("the breaker did not close")
+		}
 	}
 }
 

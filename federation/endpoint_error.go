@@ -50,10 +50,6 @@ func invalidRequest(format string, args ...any) *EndpointError {
 	return &EndpointError{Status: http.StatusBadRequest, Code: "invalid_request", Description: fmt.Sprintf(format, args...)}
 }
 
-func unsupportedParameter(format string, args ...any) *EndpointError {
-	return &EndpointError{Status: http.StatusBadRequest, Code: "unsupported_parameter", Description: fmt.Sprintf(format, args...)}
-}
-
 func notFound(format string, args ...any) *EndpointError {
 	return &EndpointError{Status: http.StatusNotFound, Code: "not_found", Description: fmt.Sprintf(format, args...)}
 }

@@ -21,7 +21,6 @@ type markRig struct {
 	claimType              string
 	anchor                 federation.EntityConfiguration
 	delegated              bool
-	issuers                map[federation.EntityID]*fedtest.Node
 }
 
 const backups = "https://federation.example/requirements/backups"
