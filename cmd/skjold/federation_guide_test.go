@@ -16,6 +16,7 @@ import (
 // TestFederationGuide runs the commands of docs/federation.md as they are written, in order, in an empty directory, and
 // looks at what became of the parties.
 func TestFederationGuide(t *testing.T) {
+	sequential(t)
 	t.Parallel()
 	if _, err := exec.LookPath("sh"); err != nil {
 		t.Skip("the guide's commands need a POSIX shell (sh)")

@@ -173,6 +173,7 @@ func (f *founding) admit(name, entity, orgID, class, hub string) {
 // regions, the joint hub of the municipalities, all municipalities by one vote, and three companies, each with a data
 // directory. In the end every one of them knows all others from signed records alone.
 func TestFoundingForReal(t *testing.T) {
+	sequential(t)
 	t.Parallel()
 	municipalities := requireMunicipalities(t)
 	began := time.Now()

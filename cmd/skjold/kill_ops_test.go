@@ -102,6 +102,7 @@ func countSound(t *testing.T, dir dataDir) int64 {
 
 // TestKillBackup: the backup of the last time is whole until there is another that is.
 func TestKillBackup(t *testing.T) {
+	sequential(t)
 	t.Parallel()
 	dir := newFullNode(t, "node")
 	file := filepath.Join(t.TempDir(), "b.tar.gz")
@@ -126,6 +127,7 @@ func TestKillBackup(t *testing.T) {
 
 // TestKillRestore: a directory that was empty is no node or the whole one; one that was a node is the old or the new one.
 func TestKillRestore(t *testing.T) {
+	sequential(t)
 	t.Parallel()
 	dir := newFullNode(t, "node")
 	file := filepath.Join(t.TempDir(), "b.tar.gz")
@@ -178,6 +180,7 @@ func TestKillRestore(t *testing.T) {
 
 // TestKillCompact: a collection that is being compacted is sound, and the rest goes the next time.
 func TestKillCompact(t *testing.T) {
+	sequential(t)
 	t.Parallel()
 	dir := newFullNode(t, "node")
 	saved := filepath.Join(t.TempDir(), "b.tar.gz")
@@ -200,6 +203,7 @@ func TestKillCompact(t *testing.T) {
 
 // TestKillMove: the node is on SQLite as before, or on PostgreSQL with everything.
 func TestKillMove(t *testing.T) {
+	sequential(t)
 	t.Parallel()
 	base := os.Getenv(postgresVariable)
 	if base == "" {

@@ -16,6 +16,7 @@ import (
 // collection refuses the four; a lenient one takes everything, tells what the four break, and gives all bytes back as
 // they came.
 func TestOfficialFeed(t *testing.T) {
+	sequential(t)
 	t.Parallel()
 	dir := requireCorpus(t)
 	file := filepath.Join(dir, "attack", "ics-attack-18.1.json")

@@ -21,6 +21,7 @@ import (
 // TestREADME runs the README's commands as they are written, in order, in an empty directory; only the ports are other
 // ones, and a node that is started in the background is waited for, as a person would.
 func TestREADME(t *testing.T) {
+	sequential(t)
 	t.Parallel()
 	if _, err := exec.LookPath("sh"); err != nil {
 		t.Skip("the README's commands need a POSIX shell (sh)")

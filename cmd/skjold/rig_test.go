@@ -206,3 +206,12 @@ func compactJSON(t *testing.T, raw []byte) string {
 	}
 	return b.String()
 }
+
+// sequential marks a test whose commands run one after the other. The race detector finds nothing in it that it does not
+// find elsewhere, and makes it many times as long.
+func sequential(t *testing.T) {
+	t.Helper()
+	if raceDetector {
+		t.Skip("its commands run one after the other: it is left out under the race detector")
+	}
+}
