@@ -40,12 +40,16 @@ func (s *Store) Status(ctx context.Context, id, account string) (taxii.Status, e
 		status, err = readStatus(c, id, account)
 		return err
 	})
-	// A part of it may have been committed a moment ago, and whoever keeps answers not been told yet. What a status lists is
-	// there for those who ask for it next.
+	s.tellDecided()
+	return status, err
+}
+
+// tellDecided is called before a status is given to anybody. A part of it may have been committed a moment ago, and whoever
+// keeps answers not been told yet; what a status lists is there for those who ask for it next.
+func (s *Store) tellDecided() {
 	if collection := s.deciding.Load(); collection != nil {
 		s.changed(*collection)
 	}
-	return status, err
 }
 
 func readStatus(c conn, id, account string) (taxii.Status, error) {

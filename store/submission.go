@@ -184,10 +184,12 @@ func (s *Store) accept(ctx context.Context, sub taxii.Submission) (taxii.Status,
 	if err != nil {
 		return taxii.Status{}, err
 	}
-	if !repeated {
-		s.metrics.count(outcomeNames[refused], d.status.FailureCount)
-		s.wake()
+	if repeated {
+		s.tellDecided()
+		return status, nil
 	}
+	s.metrics.count(outcomeNames[refused], d.status.FailureCount)
+	s.wake()
 	return status, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	gosync "sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/skjold-exchange/skjold/taxii"
@@ -55,5 +56,42 @@ func TestStatusTellsWatchers(t *testing.T) {
 		t.Error("the status lists a success that the watchers of the collection have not been told of")
 	}
 	late.release <- struct{}{}
+	deciding.Wait()
+}
+
+// TestRepetitionTellsWatchers is the same for whoever learns the status by sending the submission again under its key.
+func TestRepetitionTellsWatchers(t *testing.T) {
+	s := openDir(t, t.TempDir())
+	c := addCollection(t, s)
+	sub := oneObject(t, c.ID)
+	sub.Deferred, sub.Key = true, &taxii.IdempotencyKey{Name: "again"}
+	if _, err := s.Add(t.Context(), sub); err != nil {
+		t.Fatal(err)
+	}
+	var calls, told atomic.Int32
+	late, release := make(chan struct{}), make(chan struct{})
+	s.Watch(func(string) {
+		if calls.Add(1) == 1 { // by whoever decided the part, and is held up
+			close(late)
+			<-release
+			return
+		}
+		told.Add(1)
+	})
+	var deciding gosync.WaitGroup
+	deciding.Go(func() {
+		if worked, err := s.Advance(t.Context()); err != nil || !worked {
+			t.Errorf("Advance: %v, %v", worked, err)
+		}
+	})
+	<-late
+	status, err := s.Add(t.Context(), sub)
+	if err != nil || status.Status != taxii.StatusComplete {
+		t.Errorf("Add again: %+v, %v", status, err)
+	}
+	if told.Load() == 0 {
+		t.Error("the status lists a success that the watchers of the collection have not been told of")
+	}
+	close(release)
 	deciding.Wait()
 }
