@@ -92,6 +92,7 @@ func engines(t *testing.T) map[string]func(t *testing.T) store.Options {
 // TestRestore backs up a store that has something in every table that can be filled, and restores it into each engine from
 // each: everything is as it was, but the epochs.
 func TestRestore(t *testing.T) {
+	sequential(t)
 	for from, source := range engines(t) {
 		for into, target := range engines(t) {
 			t.Run(from+" into "+into, func(t *testing.T) {
@@ -151,6 +152,7 @@ func TestRestore(t *testing.T) {
 
 // TestReplace replaces the content of a PostgreSQL database, or leaves it as it is.
 func TestReplace(t *testing.T) {
+	sequential(t)
 	_, file := backup(t, full(t, store.Options{Dir: filepath.Join(t.TempDir(), "db")}))
 	o := store.Options{URL: newSchema(t)}
 	s, err := store.Open(t.Context(), o)

@@ -230,6 +230,7 @@ func TestCompactUnread(t *testing.T) {
 
 // TestOptimize gives back the room of what was deleted.
 func TestOptimize(t *testing.T) {
+	sequential(t)
 	compactStores(t, func(t *testing.T, rig *compactRig) {
 		for n := range 300 {
 			rig.add(rig.version(n, 1, `,"name":"`+fmt.Sprintf("%02000d", n)+`"`))

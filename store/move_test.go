@@ -14,6 +14,7 @@ import (
 
 // TestCopyTo copies a store that has something in every table into PostgreSQL: all is the same, positions and epochs too.
 func TestCopyTo(t *testing.T) {
+	sequential(t)
 	url := newSchema(t)
 	s := full(t, store.Options{Dir: filepath.Join(t.TempDir(), "db")})
 

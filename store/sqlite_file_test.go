@@ -273,6 +273,7 @@ func TestClosed(t *testing.T) {
 
 // TestVerifyFinds breaks the store behind its back in every way that Verify knows.
 func TestVerifyFinds(t *testing.T) {
+	sequential(t)
 	damages := []string{
 		`UPDATE collection SET last_added = created`,
 		`UPDATE entry SET seq = 1000 WHERE seq = 1`,

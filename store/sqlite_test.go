@@ -50,3 +50,12 @@ func TestSQLite(t *testing.T) {
 		return fixture(t, store.Options{Dir: t.TempDir()})
 	})
 }
+
+// sequential marks a test that does one thing after the other. The race detector finds nothing in it that it does not find
+// elsewhere, and makes it many times as long.
+func sequential(t *testing.T) {
+	t.Helper()
+	if raceDetector {
+		t.Skip("it does one thing after the other: it is left out under the race detector")
+	}
+}

@@ -34,6 +34,7 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the sessions in testdata/script against the real program.
 func TestScripts(t *testing.T) {
+	sequential(t)
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
