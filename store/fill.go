@@ -12,48 +12,31 @@ import (
 // transaction runs a function in a write transaction of the database that is being filled.
 type transaction func(fn func(conn) error) error
 
-// target is a database that is to be filled.
-type target struct {
-	engine    engine
-	hasSchema string
-	dialect   func(sql string) string
-	// whole: everything is one transaction. The other way is for a file that nobody uses before it is whole.
-	whole bool
-}
-
-func openTarget(ctx context.Context, dir, url string) (target, error) {
-	if url != "" {
-		e, err := openPostgres(ctx, url)
-		return target{engine: e, hasSchema: postgresHasSchema, dialect: postgresDialect, whole: true}, err
-	}
-	e, err := openSQLite(dir)
-	return target{engine: e, hasSchema: sqliteHasSchema, dialect: func(sql string) string { return sql }}, err
-}
-
-// fill runs fn on an empty database. replace empties one that is not, if that can be undone.
-func (t target) fill(ctx context.Context, replace bool, fn func(transaction) error) error {
+// fill runs fn on an empty database. replace empties one that is not, if that can be undone: on a server everything is one
+// transaction, while a file is used by nobody before it is whole.
+func (db database) fill(ctx context.Context, replace bool, fn func(transaction) error) error {
 	empty := func(c conn) error {
-		has, err := number(c, t.hasSchema)
+		has, err := number(c, db.hasSchema)
 		switch {
 		case err != nil || has == 0:
 			return err
-		case !replace || !t.whole:
+		case !replace || !db.server:
 			return ErrNotEmpty
 		}
 		return dropAll(c)
 	}
-	if t.whole {
-		return t.engine.Alter(ctx, func(c conn) error {
+	if db.server {
+		return db.Alter(ctx, func(c conn) error {
 			if err := empty(c); err != nil {
 				return err
 			}
 			return fn(func(step func(conn) error) error { return step(c) })
 		})
 	}
-	if err := t.engine.Alter(ctx, empty); err != nil {
+	if err := db.Alter(ctx, empty); err != nil {
 		return err
 	}
-	return fn(func(step func(conn) error) error { return t.engine.Alter(ctx, step) })
+	return fn(func(step func(conn) error) error { return db.Alter(ctx, step) })
 }
 
 // dropAll removes our tables, and no others that share the database.

@@ -59,16 +59,15 @@ func schemaVersion(c conn) (int, error) {
 	return int(n), err
 }
 
-// migrate brings a schema up to date, each step in one transaction; another process may do the same meanwhile. hasSchema
-// counts the tables called schema_version; dialect turns the text of a step into the engine's.
-func migrate(ctx context.Context, e engine, hasSchema string, dialect func(string) string, now time.Time) error {
+// migrate brings a schema up to date, each step in one transaction; another process may do the same meanwhile.
+func migrate(ctx context.Context, db database, now time.Time) error {
 	steps, err := migrations()
 	if err != nil {
 		return err
 	}
 	have := 0
-	err = e.Read(ctx, func(c conn) error {
-		exists, err := number(c, hasSchema)
+	err = db.Read(ctx, func(c conn) error {
+		exists, err := number(c, db.hasSchema)
 		if err != nil || exists == 0 {
 			return err
 		}
@@ -82,7 +81,7 @@ func migrate(ctx context.Context, e engine, hasSchema string, dialect func(strin
 		return fmt.Errorf("%w (its schema is version %d, this program knows %d)", ErrNewerVersion, have, len(steps))
 	}
 	for _, step := range steps[have:] {
-		if err := e.Alter(ctx, func(c conn) error { return step.apply(c, dialect, now) }); err != nil {
+		if err := db.Alter(ctx, func(c conn) error { return step.apply(c, db.dialect, now) }); err != nil {
 			return err
 		}
 	}

@@ -37,7 +37,7 @@ func (s *Store) CopyTo(ctx context.Context, url string, o CopyOptions) (Copied, 
 	if err != nil {
 		return Copied{}, err
 	}
-	to, err := openTarget(ctx, "", url)
+	to, err := openDatabase(ctx, "", url)
 	if err != nil {
 		return Copied{}, err
 	}
@@ -56,13 +56,13 @@ func (s *Store) CopyTo(ctx context.Context, url string, o CopyOptions) (Copied, 
 		copied.Tables, err = k.copy(c)
 		return err
 	})
-	return copied, errors.Join(err, to.engine.Close())
+	return copied, errors.Join(err, to.Close())
 }
 
 // copying is one run of CopyTo.
 type copying struct {
 	ctx      context.Context
-	to       target
+	to       database
 	schema   schema
 	steps    []migration
 	now      time.Time
@@ -99,7 +99,7 @@ func (k copying) copy(from conn) (map[string]archive.Sum, error) {
 // ErrNotEmpty.
 func (k copying) compare(from conn) (map[string]archive.Sum, error) {
 	var sums map[string]archive.Sum
-	err := k.to.engine.Snapshot(k.ctx, func(c conn) error {
+	err := k.to.Snapshot(k.ctx, func(c conn) error {
 		has, err := number(c, k.to.hasSchema)
 		if err != nil || has == 0 {
 			return err

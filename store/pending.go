@@ -15,18 +15,18 @@ type Migration struct {
 // Pending tells which version the schema of a database has, 0 for one that is empty, and which steps Open would take; it
 // changes nothing. In Options.Dir there must be a database. The errors are those of Open.
 func Pending(ctx context.Context, o Options) (version int, steps []Migration, err error) {
-	t, err := openTarget(ctx, o.Dir, o.URL)
+	db, err := openDatabase(ctx, o.Dir, o.URL)
 	if err != nil {
 		return 0, nil, err
 	}
-	err = t.engine.Read(ctx, func(c conn) error {
-		exists, err := number(c, t.hasSchema)
+	err = db.Read(ctx, func(c conn) error {
+		exists, err := number(c, db.hasSchema)
 		if err == nil && exists > 0 {
 			version, err = schemaVersion(c)
 		}
 		return err
 	})
-	if err := errors.Join(err, t.engine.Close()); err != nil {
+	if err := errors.Join(err, db.Close()); err != nil {
 		return 0, nil, err
 	}
 	all, err := migrations()

@@ -16,28 +16,17 @@ type RawLog struct {
 // OpenRawLog makes the table raw_log in the embedded database of Options.Dir, which may not be that of a node, or in the
 // PostgreSQL database of Options.URL. It fails where the table exists. The other options do not matter.
 func OpenRawLog(ctx context.Context, o Options) (*RawLog, error) {
-	var e engine
-	var err error
-	dialect := func(sql string) string { return sql }
-	switch {
-	case o.URL != "":
-		e, err = openPostgres(ctx, o.URL)
-		dialect = postgresDialect
-	case o.Dir != "":
-		e, err = openSQLite(o.Dir)
-	default:
-		err = errors.New("store: neither a data directory nor a database URL is given")
-	}
+	db, err := openDatabase(ctx, o.Dir, o.URL)
 	if err != nil {
 		return nil, err
 	}
-	err = e.Write(ctx, func(c conn) error {
-		return c.Script(dialect(`CREATE TABLE raw_log (seq INTEGER PRIMARY KEY, object TEXT NOT NULL UNIQUE, raw BYTEA NOT NULL);`))
+	err = db.Write(ctx, func(c conn) error {
+		return c.Script(db.dialect(`CREATE TABLE raw_log (seq INTEGER PRIMARY KEY, object TEXT NOT NULL UNIQUE, raw BYTEA NOT NULL);`))
 	})
 	if err != nil {
-		return nil, errors.Join(err, e.Close())
+		return nil, errors.Join(err, db.Close())
 	}
-	return &RawLog{engine: e}, nil
+	return &RawLog{engine: db.engine}, nil
 }
 
 // Append stores objects, raws[i] under ids[i], in one transaction that is durable on return. It is not for concurrent use.

@@ -68,7 +68,7 @@ func Restore(ctx context.Context, r io.Reader, o RestoreOptions) (archive.Backup
 	if o.Now != nil {
 		now = o.Now()
 	}
-	target, err := openTarget(ctx, o.Dir, o.URL)
+	target, err := openDatabase(ctx, o.Dir, o.URL)
 	if err != nil {
 		return archive.Backup{}, err
 	}
@@ -95,7 +95,7 @@ func Restore(ctx context.Context, r io.Reader, o RestoreOptions) (archive.Backup
 		}
 		return exec(newEpochs)
 	})
-	return backup, errors.Join(err, target.engine.Close())
+	return backup, errors.Join(err, target.Close())
 }
 
 // newEpochs begins another epoch of every collection.

@@ -132,13 +132,17 @@ func (e *sqliteEngine) Read(ctx context.Context, fn func(conn) error) error {
 			c = nil
 		}
 	}()
+	return c.readFor(ctx, fn)
+}
+
+// readFor runs fn in the transaction that has begun, until ctx ends.
+func (c *sqliteConn) readFor(ctx context.Context, fn func(conn) error) error {
 	defer c.watch(ctx)()
-	if err := fn(c); errors.Is(err, errInterrupted) {
+	err := fn(c)
+	if errors.Is(err, errInterrupted) {
 		return unavailable("reading was given up", context.Cause(ctx))
-	} else if err != nil {
-		return err
 	}
-	return nil
+	return err
 }
 
 // Snapshot implements engine, on a connection of its own that sorts in temporary files.
@@ -159,13 +163,7 @@ func (e *sqliteEngine) Snapshot(ctx context.Context, fn func(conn) error) (err e
 	if _, err := c.Exec(`BEGIN`); err != nil {
 		return err
 	}
-	defer c.watch(ctx)()
-	if err := fn(c); errors.Is(err, errInterrupted) {
-		return unavailable("reading was given up", context.Cause(ctx))
-	} else if err != nil {
-		return err
-	}
-	return nil
+	return c.readFor(ctx, fn)
 }
 
 // Integrity implements engine.

@@ -107,25 +107,14 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 }
 
 func openEngine(ctx context.Context, o Options, now time.Time) (engine, error) {
-	var e engine
-	var err error
-	hasSchema, dialect := sqliteHasSchema, func(sql string) string { return sql }
-	switch {
-	case o.URL != "":
-		hasSchema, dialect = postgresHasSchema, postgresDialect
-		e, err = openPostgres(ctx, o.URL)
-	case o.Dir != "":
-		e, err = openSQLite(o.Dir)
-	default:
-		err = errors.New("store: neither a data directory nor a database URL is given")
-	}
+	db, err := openDatabase(ctx, o.Dir, o.URL)
 	if err != nil {
 		return nil, err
 	}
-	if err := migrate(ctx, e, hasSchema, dialect, now); err != nil {
-		return nil, errors.Join(err, e.Close())
+	if err := migrate(ctx, db, now); err != nil {
+		return nil, errors.Join(err, db.Close())
 	}
-	return e, nil
+	return db.engine, nil
 }
 
 // Close writes what Observe has gathered and closes the database. No other method may run during or after it.

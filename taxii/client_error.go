@@ -89,9 +89,10 @@ func (e *ResponseError) Is(target error) bool {
 	return false
 }
 
-// connectionError says in a sentence why there was no answer. What would come again with every attempt is permanent. The
-// text may quote the other side, such as the names in its certificate.
-func connectionError(u *url.URL, err error) error { return printableError{explain(u, err)} }
+// ConnectionError says in a sentence why a request to u, which failed with err, had no answer. The text may quote the
+// other side, such as the names in its certificate; it is printable. A Client does not try again what would fail with
+// every attempt.
+func ConnectionError(u *url.URL, err error) error { return printableError{explain(u, err)} }
 
 func explain(u *url.URL, err error) error {
 	var (

@@ -71,7 +71,7 @@ func TestErrorsOfOtherServersArePrintable(t *testing.T) {
 	wantPrintable(t, err, "cannot be read")
 
 	names := x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{hostile}}, Host: "taxii.example"}
-	err = connectionError(&url.URL{Scheme: "https", Host: "taxii.example"}, names)
+	err = ConnectionError(&url.URL{Scheme: "https", Host: "taxii.example"}, names)
 	wantPrintable(t, err, "is for another name")
 	if !errors.As(err, new(x509.HostnameError)) || !errors.As(err, new(*permanentError)) {
 		t.Errorf("%#v does not lead to its cause", err)

@@ -91,7 +91,7 @@ func (c *Client) attempt(ctx context.Context, method string, u *url.URL, body []
 	}
 	resp, err := c.http.Do(r)
 	if err != nil {
-		return nil, connectionError(u, err)
+		return nil, ConnectionError(u, err)
 	}
 	resp.Body = &boundedBody{ReadCloser: resp.Body, left: c.opt.MaxResponse, limit: c.opt.MaxResponse}
 	return resp, nil
@@ -177,7 +177,7 @@ func readResource[T any](resp *http.Response) (resource T, err error) {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return resource, connectionError(resp.Request.URL, err)
+		return resource, ConnectionError(resp.Request.URL, err)
 	}
 	if err := json.Unmarshal(body, &resource); err != nil {
 		return resource, fmt.Errorf("%s answers with JSON that is not the TAXII resource expected there: %w", bareURL(resp.Request.URL), printableError{err})

@@ -64,7 +64,7 @@ func (p *PageReader) Next() ([]byte, error) {
 	case errors.As(err, &syntax), errors.Is(err, stix.ErrNotContainer), errors.Is(err, stix.ErrTooManyObjects):
 		return nil, fmt.Errorf("the page of %s cannot be read: %w", bareURL(p.url), printableError{err})
 	}
-	return nil, connectionError(p.url, err)
+	return nil, ConnectionError(p.url, err)
 }
 
 // More is whether the server has further objects; known after io.EOF.

@@ -267,8 +267,7 @@ func TestClientWaitsForPending(t *testing.T) {
 }
 
 func TestClientErrorsAreSentences(t *testing.T) {
-	gone := httptest.NewServer(http.NotFoundHandler())
-	gone.Close()
+	const gone = "http://127.0.0.1:1" // a port that is given to nobody who asks for any
 	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
 	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // of the handshakes that are meant to fail
 	secure.StartTLS()
@@ -287,7 +286,7 @@ func TestClientErrorsAreSentences(t *testing.T) {
 		{"web page", newScript(t, answer(200, "<html>", "Content-Type", "text/html")).URL, []string{"text/html", "check the URL"}, nil},
 		{"not the resource", newScript(t, answer(200, "[1]")).URL, []string{"not the TAXII resource"}, nil},
 		{"cut", newScript(t, answer(200, `{"title":`)).URL, []string{"not the TAXII resource"}, nil},
-		{"refused", gone.URL, []string{"nothing answers at 127.0.0.1", "is the server running"}, nil},
+		{"refused", gone, []string{"nothing answers at 127.0.0.1", "is the server running"}, nil},
 		{"unknown authority", secure.URL, []string{"authority that this machine does not know"}, nil},
 		{"no TLS there", strings.Replace(newScript(t, answer(200, "{}")).URL, "http:", "https:", 1), []string{"does not speak TLS"}, nil},
 	} {

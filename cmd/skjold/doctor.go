@@ -133,7 +133,7 @@ func (d *doctor) do(method, target string, body []byte, headers ...string) (repl
 	began := time.Now()
 	res, err := d.http.Do(req)
 	if err != nil {
-		return reply{}, err
+		return reply{}, taxii.ConnectionError(req.URL, err)
 	}
 	defer res.Body.Close()
 	text, err := readLimited(res.Body, 64<<20)

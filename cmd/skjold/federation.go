@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/skjold-exchange/skjold/config"
 	"github.com/skjold-exchange/skjold/federation"
 	"github.com/skjold-exchange/skjold/federation/jose"
 )
@@ -34,18 +35,24 @@ to the federation and 'verify' why; docs/federation.md is the guide of founders,
 	return cmd
 }
 
+// identity is the node's configuration and its keys.
+func (a *app) identity() (*config.Config, *federation.KeyRing, error) {
+	dir := dataDir(a.data)
+	cfg, err := a.loadConfig(dir, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	ring, err := federation.OpenKeyRing(dir.keys())
+	return cfg, ring, err
+}
+
 func (a *app) federationShowCommand() *cobra.Command {
 	var jwks, federationJWKS bool
 	cmd := &cobra.Command{
 		Use: "show", Short: "Show this node's entity identifier and public keys", Args: cobra.NoArgs,
 		Example: "  skjold federation show\n  skjold federation show --jwks >my-node.jwks      to send to another operator",
 		RunE: func(*cobra.Command, []string) error {
-			dir := dataDir(a.data)
-			cfg, err := a.loadConfig(dir, nil)
-			if err != nil {
-				return err
-			}
-			ring, err := federation.OpenKeyRing(dir.keys())
+			cfg, ring, err := a.identity()
 			if err != nil {
 				return err
 			}

@@ -196,12 +196,7 @@ holds for ten minutes.`,
 			if nomination == "" || anchor == "" || nonce == "" {
 				return usagef("--nomination, --anchor and --nonce are needed")
 			}
-			dir := dataDir(a.data)
-			cfg, err := a.loadConfig(dir, nil)
-			if err != nil {
-				return err
-			}
-			keys, err := federation.LoadKeys(dir.keys())
+			cfg, ring, err := a.identity()
 			if err != nil {
 				return err
 			}
@@ -221,7 +216,7 @@ holds for ten minutes.`,
 				return usageError{err}
 			}
 			now := time.Now()
-			proof, err := federation.SignKeyProof(n.Subject, id, nonce, compact, keys.Federation, now)
+			proof, err := federation.SignKeyProof(n.Subject, id, nonce, compact, ring.Keys(now).Federation, now)
 			if err == nil {
 				_, err = federation.VerifyKeyProof(proof, compact, n, now)
 			}
@@ -229,8 +224,8 @@ holds for ten minutes.`,
 				return err
 			}
 			return a.deliver(delivery{
-				out: out, record: []byte(proof), facts: map[string]any{"sub": n.Subject, "thumbprint": keys.Federation.ID()},
-				text: fmt.Sprintf("%s proves the key %s to %s. The proof holds for ten minutes.", n.Name, keys.Federation.ID(), id),
+				out: out, record: []byte(proof), facts: map[string]any{"sub": n.Subject, "thumbprint": ring.Keys(now).Federation.ID()},
+				text: fmt.Sprintf("%s proves the key %s to %s. The proof holds for ten minutes.", n.Name, ring.Keys(now).Federation.ID(), id),
 			})
 		},
 	}

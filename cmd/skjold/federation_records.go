@@ -215,12 +215,7 @@ A member of a class is named by --org-id, which must be in the list, and --admis
 			if jwks == "" {
 				return usagef("name the member's federation keys with --jwks FILE ('skjold federation keys public keys/federation.jwk' there)")
 			}
-			dir := dataDir(a.data)
-			cfg, err := a.loadConfig(dir, nil)
-			if err != nil {
-				return err
-			}
-			keys, err := federation.LoadKeys(dir.keys())
+			cfg, ring, err := a.identity()
 			if err != nil {
 				return err
 			}
@@ -240,7 +235,7 @@ A member of a class is named by --org-id, which must be in the list, and --admis
 			if err := ledger.CheckAdmission(s.Issuer, &s, now); err != nil {
 				return fmt.Errorf("%s is not signed: %w", subject, err)
 			}
-			compact, err := s.Sign(keys.Federation, now)
+			compact, err := s.Sign(ring.Keys(now).Federation, now)
 			if err != nil {
 				return err
 			}

@@ -72,12 +72,7 @@ A request key: whoever has pinned your key set ('peer add --jwks') pins the new 
 			if request && retire {
 				return usagef("--retire is of federation keys: request keys need no record")
 			}
-			dir := dataDir(a.data)
-			cfg, err := a.loadConfig(dir, nil)
-			if err != nil {
-				return err
-			}
-			ring, err := federation.OpenKeyRing(dir.keys())
+			cfg, ring, err := a.identity()
 			if err != nil {
 				return err
 			}

@@ -78,9 +78,9 @@ func (a *app) verify(ctx context.Context, st *store.Store, quick bool) error {
 	case told.Sound && quick:
 		fmt.Fprintf(a.out, "Everything holds that was checked, without the bytes of the objects, in %.1f s.\n", told.Seconds)
 	case told.Sound:
-		fmt.Fprintf(a.out, "Everything holds: %d entries in %d collections, in %.1f s.\n", told.Entries, len(all), told.Seconds)
+		fmt.Fprintf(a.out, "Everything holds: %s in %s, in %.1f s.\n", counted(told.Entries, "version"), counted(len(all), "collection"), told.Seconds)
 	default:
-		fmt.Fprintf(a.err, "skjold: %d findings; keep the database as it is, restore a backup elsewhere (skjold restore) and compare\n", len(told.Findings))
+		fmt.Fprintf(a.err, "skjold: %s; keep the database as it is, restore a backup elsewhere (skjold restore) and compare\n", counted(len(told.Findings), "finding"))
 	}
 	if !told.Sound {
 		return errSilent
