@@ -14,6 +14,7 @@ const (
 	ResolvePath        = "/federation/v1/resolve"
 	HistoricalKeysPath = "/federation/v1/historical-keys"
 	IntroducePath      = "/federation/v1/introduce"
+	HostedPath         = "/federation/v1/hosted"    // configurations that a hub hosts
 	RecordsPath        = "/federation/v1/records"   // and below it each record by its hash
 	DecisionsPath      = "/federation/v1/decisions" // and below it each decision by its hash
 )

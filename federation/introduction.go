@@ -3,7 +3,6 @@ package federation
 import (
 	"container/list"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -84,19 +83,10 @@ func (in *Introductions) Introduce(statements []string) (*TrustChain, error) {
 	if chain.Entity == in.options.Self || !chain.Entity.sameWorld(in.options.Self) {
 		return nil, fmt.Errorf("trust chain of %s: this node and it are no partners", chain.Entity)
 	}
-	keys, err := chain.RequestKeys()
-	if err != nil {
-		return nil, fmt.Errorf("trust chain: %w", err)
-	}
-	text, err := json.Marshal(keys)
+	peer, keys, err := chain.peer(o.Now)
 	if err != nil {
 		return nil, fmt.Errorf("trust chain of %s: %w", chain.Entity, err)
 	}
-	apiRoot := chain.Metadata.Text(nodeType, "api_root")
-	if err := CheckAPIRoot(chain.Entity, apiRoot); err != nil {
-		return nil, fmt.Errorf("trust chain of %s: %w", chain.Entity, err)
-	}
-	peer := Peer{Entity: chain.Entity, JWKS: text, APIRoot: apiRoot, Added: o.Now, Until: chain.Expires}
 	return chain, in.remember(&introduced{chain: chain, peer: peer, keys: keys, used: o.Now, checked: o.Now})
 }
 

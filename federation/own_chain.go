@@ -138,7 +138,12 @@ func (c *OwnChain) keep(chain *TrustChain) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(c.options.File), ".chain-*")
+	return replaceFile(c.options.File, text)
+}
+
+// replaceFile writes a file, whole or not at all.
+func replaceFile(path string, text []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".chain-*")
 	if err != nil {
 		return err
 	}
@@ -147,7 +152,7 @@ func (c *OwnChain) keep(chain *TrustChain) error {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), c.options.File)
+	return os.Rename(f.Name(), path)
 }
 
 // Run looks for the chain at once unless there is one, at half its life (± 20 %), and with growing pauses while that

@@ -24,9 +24,12 @@ func scanSubscription(r row) sync.Subscription {
 }
 
 // Subscribe adds a subscription of Peer's Collection into the local collection Into, starting at Cursor, by its
-// Rules; the other fields are set by the store. The errors are federation.ErrUnknownPeer, taxii.ErrNotFound (Into),
-// ErrExists and ErrInvalid.
+// Rules; the other fields are set by the store. Whether this node may know Peer, pinned or by its trust chain, is for the
+// caller to say. The errors are taxii.ErrNotFound (Into), ErrExists and ErrInvalid.
 func (s *Store) Subscribe(ctx context.Context, sub sync.Subscription) (sync.Subscription, error) {
+	if _, err := federation.ParseEntityID(string(sub.Peer)); err != nil {
+		return sync.Subscription{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
 	if sub.Collection == "" {
 		return sync.Subscription{}, invalid("a subscription names a collection of the peer")
 	}
@@ -35,9 +38,6 @@ func (s *Store) Subscribe(ctx context.Context, sub sync.Subscription) (sync.Subs
 	}
 	added := sync.Subscription{Peer: sub.Peer, Collection: sub.Collection, Into: sub.Into, Cursor: sub.Cursor, Rules: sub.Rules}
 	err := s.write(ctx, func(c conn) error {
-		if _, err := peerNumber(c, sub.Peer); err != nil {
-			return err
-		}
 		col, err := collectionByID(c, sub.Into)
 		if err != nil {
 			return err

@@ -39,11 +39,16 @@ func subscriptionToJSON(s sync.Subscription) subscriptionJSON {
 
 func (a *app) subscribeCommand() *cobra.Command {
 	var into, rules string
+	var later bool
 	cmd := &cobra.Command{
 		Use:   "subscribe ENTITY COLLECTION --into LOCAL",
 		Short: "Pull a collection of a peer into a collection of this node",
 		Long: `Pull a peer's collection (by its id, alias or title there) into one of this node, from the beginning and then on and
-on while the node runs. The peer must be pinned here, and must let this node read the collection.
+on while the node runs. The peer must let this node read the collection.
+
+A peer that is pinned here is known by its keys. Any other must be a member of the federation whose charter this node has
+pinned: its trust chain is looked for now, and again by the running node before it ends, so that the peer's new keys and its
+new address are taken up; and this node introduces itself there by its own chain, for which it needs federation.superiors.
 
 Objects that break rules of STIX 2.1 are quarantined under --rules strict. Under --rules lenient those that the node can
 handle are stored, and what they break is recorded beside them. Without --rules the node's federation.lenient decides.`,
@@ -64,12 +69,15 @@ handle are stored, and what they break is recorded beside them. Without --rules 
 				return usageError{err}
 			}
 			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
-				if _, err := st.Peer(ctx, id); err != nil {
-					return noPeer(id, err)
-				}
 				local, err := findCollection(ctx, st, into)
 				if err != nil {
 					return err
+				}
+				var chain *federation.TrustChain
+				if !later {
+					if chain, err = a.checkPartner(ctx, st, id); err != nil {
+						return err
+					}
 				}
 				s, err := st.Subscribe(ctx, sync.Subscription{Peer: id, Collection: args[1], Into: local.ID, Rules: sync.Rules(rules), Created: time.Now()})
 				if errors.Is(err, store.ErrExists) {
@@ -80,6 +88,9 @@ handle are stored, and what they break is recorded beside them. Without --rules 
 				if a.json {
 					return printJSON(a.out, subscriptionToJSON(s))
 				}
+				if chain != nil {
+					fmt.Fprintln(a.out, printable(chainWords(chain)))
+				}
 				fmt.Fprintf(a.out, "Subscribed (number %d). 'skjold federation subscriptions' shows how it goes.\n", s.ID)
 				return nil
 			})
@@ -87,6 +98,7 @@ handle are stored, and what they break is recorded beside them. Without --rules 
 	}
 	cmd.Flags().StringVar(&into, "into", "", "collection of this node: id, alias or title")
 	cmd.Flags().StringVar(&rules, "rules", "", "strict or lenient, for objects that break rules of STIX 2.1 (default: as federation.lenient says)")
+	cmd.Flags().BoolVar(&later, "later", false, "do not ask now whether the peer is pinned or a member: the node finds it out when it pulls")
 	return cmd
 }
 

@@ -108,17 +108,18 @@ func (n *node) federate(ctx context.Context, keys *nodeKeys, onApplied func(sync
 	client := federation.NewHTTPClient(federation.ClientOptions{Self: entity, AllowPrivate: n.cfg.Federation.AllowPrivateAddresses})
 	verifier := federation.VerifierOptions{Self: entity, BaseURL: n.cfg.PublicURL, Peers: n.store, Start: start, OnAhead: n.tokensAhead}
 	var chain func() []string
+	partners := partners{pinned: n.store}
 	if n.members != nil {
 		if n.trust, err = n.newTrust(entity, keys, identity, client); err != nil {
 			return err
 		}
-		verifier.Introductions, chain = n.trust.introductions, n.trust.statements
+		verifier.Introductions, chain, partners.chains = n.trust.introductions, n.trust.statements, n.trust.peers
 	}
 	if n.verifier, err = federation.NewVerifier(verifier); err != nil {
 		return err
 	}
 	n.replicator, err = sync.New(sync.Options{
-		Store: n.store, Peers: n.store, Signer: signer, Chain: chain, HTTP: client,
+		Store: n.store, Peers: partners, Signer: signer, Chain: chain, HTTP: client,
 		Interval: n.cfg.Federation.PollInterval, PageSize: n.cfg.Federation.PageSize, Lenient: n.cfg.Federation.Lenient,
 		Limits: objectLimits(n.cfg), Check: checkObject(n.cfg), MaxFutureSkew: n.cfg.Limits.FutureSkew, Refuse: n.refuseUnmarked,
 		OnApplied: onApplied, Logger: n.log, Registerer: n.registry,

@@ -16,6 +16,7 @@ type trust struct {
 	members       *membership
 	introductions *federation.Introductions
 	chain         *federation.OwnChain // nil without superiors: an anchor, or a node that only pinned peers know
+	peers         *federation.PeerChains
 	endpoints     http.Handler
 }
 
@@ -23,6 +24,9 @@ type trust struct {
 func (n *node) newTrust(entity federation.EntityID, keys *nodeKeys, identity *federation.WellKnownHandler, client *http.Client) (*trust, error) {
 	t := &trust{entity: entity, members: n.members}
 	t.introductions = federation.NewIntroductions(federation.IntroductionOptions{Self: entity, Chain: t.chainOptions})
+	t.peers = federation.NewPeerChains(federation.PeerChainOptions{
+		Self: entity, HTTP: client, Chain: t.chainOptions, Hosts: t.hosts, Logger: n.log, Dir: filepath.Join(string(n.dir), "federation", "chains"),
+	})
 	if len(n.cfg.Federation.Superiors) > 0 {
 		var err error
 		t.chain, err = federation.NewOwnChain(federation.OwnChainOptions{
@@ -41,24 +45,20 @@ func (n *node) newTrust(entity federation.EntityID, keys *nodeKeys, identity *fe
 	return t, nil
 }
 
-// chainOptions are what trust chains are checked against now: the anchors of the charter in force, the founders' votes
-// behind every statement, and who is suspended. Without a charter there are no anchors, and no chain holds.
+// chainOptions are what trust chains are checked against now.
 func (t *trust) chainOptions() federation.ChainOptions {
-	o := federation.ChainOptions{Now: time.Now()}
-	ledger := t.members.current()
-	if ledger == nil {
-		return o
+	if ledger := t.members.current(); ledger != nil {
+		return ledgerChainOptions(ledger, time.Now())
 	}
-	charter, err := ledger.Charter()
-	if err != nil {
-		return o
+	return federation.ChainOptions{Now: time.Now()}
+}
+
+// hosts are the hubs that may host the configuration of an entity.
+func (t *trust) hosts(id federation.EntityID) []federation.EntityID {
+	if ledger := t.members.current(); ledger != nil {
+		return ledger.Hosts(id, time.Now())
 	}
-	o.Anchors = charter.TrustAnchors()
-	o.Admission = func(superior federation.EntityID, s *federation.SubordinateStatement) error {
-		return ledger.CheckAdmission(superior, s, o.Now)
-	}
-	o.Revoked = federation.NewRevocations(ledger).Check(o.Now)
-	return o
+	return nil
 }
 
 // chainOf is the chain of an entity among those that the node holds: its own, and those of nodes that introduced themselves.

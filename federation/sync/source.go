@@ -62,7 +62,7 @@ func (s *source) read(ctx context.Context, from Cursor, limit int) (page, error)
 func (s *source) connect(ctx context.Context) error {
 	peer, err := s.options.Peers.Peer(ctx, s.sub.Peer)
 	if errors.Is(err, federation.ErrUnknownPeer) {
-		return fmt.Errorf("%s is no longer pinned; pin it again or remove the subscription: %w", s.sub.Peer, err)
+		return fmt.Errorf("%s is not pinned; pin it again or remove the subscription: %w", s.sub.Peer, err)
 	}
 	if err != nil {
 		return fmt.Errorf("look up the peer %s: %w", s.sub.Peer, err)

@@ -309,8 +309,15 @@ func testSubscriptions(t *testing.T, f *Fixture) {
 	if _, err := f.Node.Subscribe(ctx, sync.Subscription{Peer: peerID, Collection: "feed", Into: c.ID}); !errors.Is(err, store.ErrExists) {
 		t.Errorf("Subscribe twice: %v, want ErrExists", err)
 	}
-	if _, err := f.Node.Subscribe(ctx, sync.Subscription{Peer: "https://unknown.example", Collection: "feed", Into: c.ID}); !errors.Is(err, federation.ErrUnknownPeer) {
-		t.Errorf("Subscribe to an unknown peer: %v, want ErrUnknownPeer", err)
+	if _, err := f.Node.Subscribe(ctx, sync.Subscription{Peer: "ftp://unknown.example", Collection: "feed", Into: c.ID}); !errors.Is(err, store.ErrInvalid) {
+		t.Errorf("Subscribe to what is no entity: %v, want ErrInvalid", err)
+	}
+	unpinned, err := f.Node.Subscribe(ctx, sync.Subscription{Peer: "https://unpinned.example", Collection: "feed", Into: c.ID})
+	if err != nil || unpinned.Peer != "https://unpinned.example" || unpinned.ID == sub.ID {
+		t.Errorf("Subscribe to a peer that is not pinned: %+v, %v", unpinned, err)
+	}
+	if err := f.Node.Unsubscribe(ctx, unpinned.ID); err != nil {
+		t.Fatal(err)
 	}
 	if _, err := f.Node.Subscribe(ctx, sync.Subscription{Peer: peerID, Collection: "feed", Into: "nowhere"}); !errors.Is(err, taxii.ErrNotFound) {
 		t.Errorf("Subscribe into nothing: %v, want ErrNotFound", err)
