@@ -9,8 +9,9 @@ import (
 )
 
 func (a *app) configCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "config", Short: "Show the effective configuration, or the documented example"}
+	cmd := &cobra.Command{Use: "config", Short: "Show and change the configuration, or print the documented example"}
 	cmd.AddCommand(
+		a.configSetCommand(),
 		&cobra.Command{
 			Use: "show", Short: "Print the effective configuration, with where each value comes from; secrets are masked", Args: cobra.NoArgs,
 			RunE: func(*cobra.Command, []string) error {

@@ -23,39 +23,21 @@ type demoOptions struct {
 	timeout time.Duration
 }
 
-// demoSite is one party of the demonstration and whom it exchanges its collection with.
-type demoSite struct {
-	name   string
-	folder string
-	peers  []int // indexes of sites; each pair pulls from each other
-}
-
-// demoSites are a small federation: two municipalities, a region and a company around the joint municipal hub and the
-// state. Nothing is drawn from a real network.
-var demoSites = []demoSite{
-	{name: "Municipality of Aarhus", folder: "aarhus", peers: []int{2}},
-	{name: "Municipality of Viborg", folder: "viborg", peers: []int{2}},
-	{name: "Joint municipal hub", folder: "hub", peers: []int{3}},
-	{name: "State", folder: "state"},
-	{name: "Central region", folder: "region", peers: []int{3}},
-	{name: "Company (waterworks)", folder: "company", peers: []int{3}},
-}
-
-// demoPublisher is the index of the site whose analyst publishes.
-const demoPublisher = 0
-
 func (a *app) demoCommand() *cobra.Command {
 	var o demoOptions
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Start a small federation on this machine, with live traffic",
-		Long: `Start a federation of six nodes in this process, on loopback addresses: two municipalities, their joint hub, the
-state, a region and a company. An analyst of one municipality publishes indicators every few seconds, and the terminal
-shows which node holds what, and how long each object took to get there.
+		Long: `Found a federation on this machine, on loopback addresses, and run it in this process: founders sign a charter and vote on
+who is a member - two municipalities, their joint hub, the state, a region and a company - and a secretariat signs the
+statements about them. An analyst of one municipality then publishes indicators every few seconds, and the terminal shows
+which node holds what, and how long each object took to get there.
 
-Everything is kept in a temporary directory that is removed at the end, or in --dir. Ctrl-C ends it.`,
+It is done with the commands that people use; they stand in papers/commands.txt, beside everything that the parties sent
+each other. All is kept in a temporary directory that is removed at the end, or in --dir. Ctrl-C ends it.`,
 		Example: `  skjold demo
   skjold demo --once                         publish a fixed set, wait until all nodes have it, print the table
+  skjold demo --dir demo                     keep the nodes, the signed records and the commands that founded it
   skjold demo --bundle enterprise-attack.json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -90,12 +72,12 @@ func (a *app) demo(ctx context.Context, o demoOptions) (err error) {
 	// Sites are only stopped when everything else is over, so the context that runs them is their own.
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	f, err := openDemo(running, dir)
+	f, err := a.openDemo(running, dir)
 	if err != nil {
 		return err
 	}
 	group, running := errgroup.WithContext(running)
-	for _, s := range f.sites {
+	for _, s := range f.all() {
 		group.Go(func() error { return s.node.serve(running, s.listener) })
 	}
 	a.introduceDemo(f, dir)
@@ -158,19 +140,26 @@ func (a *app) playDemo(ctx context.Context, f *demoFederation, o demoOptions) er
 
 // introduceDemo prints what a person can try against the running federation.
 func (a *app) introduceDemo(f *demoFederation, dir string) {
-	fmt.Fprintf(a.out, "A federation of %d nodes, in %s\n\n", len(f.sites), dir)
+	fmt.Fprintf(a.out, "%d nodes run now, in %s\n\n", len(f.sites)+1, dir)
 	t := table{head: []string{"NODE", "API ROOT", "READ ACCOUNT", "PASSWORD"}}
-	for _, s := range f.sites {
+	for _, s := range f.all() {
 		t.row(s.name, s.apiRoot, demoReader, s.readerKey)
 	}
 	_ = t.print(a.out)
-	s := f.sites[len(f.sites)-1]
-	fmt.Fprintf(a.out, "\nRead what has arrived at the %s:\n  curl -s -u %s:%s -H 'Accept: application/taxii+json;version=2.1' '%scollections/%s/objects/?limit=2'\n\n",
-		s.name, demoReader, s.readerKey, s.apiRoot, firstAlias)
-}
+	last, first := f.sites[len(f.sites)-1], f.sites[demoPublisher]
+	fmt.Fprintf(a.out, `
+Who belongs to the federation, since when, and how each founder voted; a browser asks for the read account of the company:
+  %[1]s/federation/
+  curl -s -u %[2]s:%[3]s %[1]s/federation/directory.json
+Why %[4]s is a member, by the records of the company, with each vote:
+  skjold federation verify %[5]s --data %[6]s
+What has arrived at the company:
+  curl -s -u %[2]s:%[3]s -H 'Accept: application/taxii+json;version=2.1' '%[7]scollections/%[8]s/objects/?limit=2'
+How the federation was founded, command by command:
+  %[9]s
 
-// demoDir is the data directory of a site.
-func demoDir(dir string, s demoSite) dataDir { return dataDir(filepath.Join(dir, s.folder)) }
+`, last.entity, demoReader, last.readerKey, first.name, first.entity, last.dir, last.apiRoot, firstAlias, filepath.Join(dir, papers, commandsFile))
+}
 
 // demoLevels are the markings of the made-up indicators: most may be shared, some stay in the house.
 var demoLevels = []stix.TLP{stix.TLPGreen, stix.TLPClear, stix.TLPGreen, stix.TLPGreen, stix.TLPAmberStrict}

@@ -4,15 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"net"
-	"os"
 	"slices"
 	stdsync "sync"
 	"time"
 
-	"github.com/skjold-exchange/skjold/config"
 	"github.com/skjold-exchange/skjold/federation"
 	"github.com/skjold-exchange/skjold/federation/sync"
 	"github.com/skjold-exchange/skjold/stix"
@@ -55,8 +51,9 @@ func objectOf(o *stix.Object) demoObject { return demoObject{o.ID, o.Version().S
 
 // demoFederation is the running demonstration.
 type demoFederation struct {
-	sites []*demoNode
-	feed  *feed
+	sites       []*demoNode
+	secretariat *demoNode // signs statements, and exchanges nothing
+	feed        *feed
 
 	mu        stdsync.Mutex
 	published []demoPublication
@@ -69,81 +66,6 @@ type demoPublication struct {
 	level stix.TLP
 	at    time.Time // when the publisher's node had stored it
 	stays bool      // the sharing policy keeps it at the publisher
-}
-
-// openDemo makes or opens the six nodes below dir and wires them.
-func openDemo(ctx context.Context, dir string) (f *demoFederation, err error) {
-	f = &demoFederation{feed: newFeed(uint64(time.Now().UnixNano()), time.Now().Add(-time.Hour))}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, f.close())
-		}
-	}()
-	for _, site := range demoSites {
-		s, err := openDemoNode(ctx, dir, site)
-		if err != nil {
-			return f, fmt.Errorf("%s: %w", site.name, err)
-		}
-		f.sites = append(f.sites, s)
-	}
-	for i, site := range demoSites {
-		for _, j := range site.peers {
-			if err := errors.Join(f.sites[i].join(ctx, f.sites[j]), f.sites[j].join(ctx, f.sites[i])); err != nil {
-				return f, err
-			}
-		}
-	}
-	return f, nil
-}
-
-// openDemoNode makes a site's data directory a node, where it is not one yet, and opens it.
-func openDemoNode(ctx context.Context, dir string, site demoSite) (*demoNode, error) {
-	s := &demoNode{demoSite: site, dir: demoDir(dir, site), arrivals: map[demoObject]time.Time{}}
-	if err := s.prepare(ctx); err != nil {
-		return nil, err
-	}
-	cfg, err := config.Load(config.LoadOptions{File: s.dir.config(), Env: []string{}})
-	if err != nil {
-		return nil, errors.Join(err, s.listener.Close())
-	}
-	cfg.Federation.PollInterval = demoPoll
-	s.entity, s.apiRoot = federation.EntityID(cfg.Entity), apiRootURL(cfg)
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	if s.node, err = openNode(ctx, s.dir, cfg, log, s.applied); err != nil {
-		return nil, errors.Join(err, s.listener.Close())
-	}
-	if err := errors.Join(s.accounts(ctx), s.remember(ctx)); err != nil {
-		return nil, errors.Join(err, s.close())
-	}
-	return s, nil
-}
-
-// prepare listens on the site's own port, and initialises the data directory with it at the first run.
-func (s *demoNode) prepare(ctx context.Context) error {
-	ok, err := s.dir.initialised()
-	if err != nil {
-		return err
-	}
-	if ok {
-		cfg, err := config.Load(config.LoadOptions{File: s.dir.config(), Env: []string{}})
-		if err != nil {
-			return err
-		}
-		s.listener, err = listen(cfg.Listen, "--dir (another directory)")
-		return err
-	}
-	if s.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-		return err
-	}
-	address := s.listener.Addr().String()
-	if err := os.MkdirAll(string(s.dir), 0o700); err != nil {
-		return errors.Join(err, s.listener.Close())
-	}
-	_, err = initialise(ctx, s.dir, initOptions{entity: "http://" + address, listen: address, defaultTLP: stix.TLPGreen})
-	if err != nil {
-		return errors.Join(err, s.listener.Close())
-	}
-	return nil
 }
 
 // accounts makes the reader and the analyst, or gives them new keys in a directory that was used before.
@@ -222,7 +144,10 @@ func (s *demoNode) arrival(o demoObject) (time.Time, bool) {
 
 // close closes a site that is not serving any more.
 func (s *demoNode) close() error {
-	err := s.listener.Close()
+	var err error
+	if s.listener != nil {
+		err = s.listener.Close()
+	}
 	if errors.Is(err, net.ErrClosed) {
 		err = nil
 	}
@@ -232,9 +157,12 @@ func (s *demoNode) close() error {
 	return err
 }
 
+// all are the sites and the secretariat.
+func (f *demoFederation) all() []*demoNode { return append(slices.Clone(f.sites), f.secretariat) }
+
 func (f *demoFederation) close() error {
 	var errs []error
-	for _, s := range f.sites {
+	for _, s := range f.all() {
 		errs = append(errs, s.close())
 	}
 	return errors.Join(errs...)

@@ -38,12 +38,12 @@ func (a *app) openLedger(pin string) (*federation.Ledger, error) {
 	return federation.OpenLedger(federation.Hash(pin), federation.RecordDir(dataDir(a.data).records()))
 }
 
-var errNotPinned = errors.New("no founding charter is pinned here: compare its hash with a founder, and set federation.charter in skjold.yaml to it, or name it with --charter")
+var errNotPinned = errors.New("no founding charter is pinned here: compare its hash with a founder, and keep it with 'skjold config set federation.charter HASH', or name it with --charter HASH")
 
 // pinnedCharter is the founding charter that the flag, the environment or the node's configuration names.
 func (a *app) pinnedCharter(pin string) (string, error) {
 	if pin == "" {
-		pin = os.Getenv("SKJOLD_FEDERATION_CHARTER")
+		pin = valueOf(a.environ(), "SKJOLD_FEDERATION_CHARTER")
 	}
 	if pin == "" {
 		dir := dataDir(a.data)
@@ -61,6 +61,16 @@ func (a *app) pinnedCharter(pin string) (string, error) {
 		return "", errNotPinned
 	}
 	return pin, nil
+}
+
+// valueOf is the value of a variable in an environment, "" for none.
+func valueOf(env []string, name string) string {
+	for _, entry := range env {
+		if value, ok := strings.CutPrefix(entry, name+"="); ok {
+			return value
+		}
+	}
+	return ""
 }
 
 // charterOf opens the records and returns the charter in force.

@@ -67,6 +67,7 @@ the node is a trial on this machine only.`,
 				return err
 			}
 			dir := dataDir(a.data)
+			o.env = a.environ()
 			ok, err := dir.initialised()
 			if err != nil {
 				return err
@@ -160,16 +161,7 @@ func renderConfig(values map[string]any, env []string) ([]byte, *config.Config, 
 	if err != nil {
 		return nil, nil, err
 	}
-	tmp, err := os.CreateTemp("", "skjold-*.yaml")
-	if err != nil {
-		return nil, nil, err
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(rendered)
-	if err := errors.Join(err, tmp.Close()); err != nil {
-		return nil, nil, err
-	}
-	cfg, err := config.Load(config.LoadOptions{File: tmp.Name(), Env: env})
+	cfg, err := readConfigText(rendered, env)
 	return rendered, cfg, err
 }
 
@@ -305,5 +297,5 @@ func (a *app) loadConfig(dir dataDir, flags *pflag.FlagSet) (*config.Config, err
 	if err := dir.require(); err != nil {
 		return nil, err
 	}
-	return config.Load(config.LoadOptions{File: dir.config(), Flags: flags, Env: os.Environ()})
+	return config.Load(config.LoadOptions{File: dir.config(), Flags: flags, Env: a.environ()})
 }

@@ -36,13 +36,27 @@ var errSilent = errors.New("failed")
 // app is what commands share: the streams and the flags of the root command.
 type app struct {
 	stdio
-	data string // the node's data directory
-	json bool   // machine-readable output
+	data string   // the node's data directory
+	json bool     // machine-readable output
+	env  []string // in place of the process's environment; nil for that
+}
+
+// environ is the environment that settings are taken from.
+func (a *app) environ() []string {
+	if a.env != nil {
+		return a.env
+	}
+	return os.Environ()
 }
 
 // run executes one command line and returns its exit code.
 func run(ctx context.Context, args []string, io stdio) int {
-	a := &app{stdio: io}
+	return runIn(ctx, nil, args, io)
+}
+
+// runIn is run with an environment in place of the process's; nil for that.
+func runIn(ctx context.Context, env, args []string, io stdio) int {
+	a := &app{stdio: io, env: env}
 	root := a.rootCommand()
 	root.SetArgs(args)
 	root.SetIn(io.in)
