@@ -204,6 +204,10 @@ type Limits struct {
 	// served all the same. Addresses of IPv6 count by their /64.
 	FailureRate int `yaml:"failure_rate" default:"600"`
 
+	// IntroductionRate is how many trust chains one address may send in a minute to introduce nodes, up to 100000; beyond it
+	// the answer is 429. 0 for any number. A node sends its chain once a day. Addresses of IPv6 count by their /64.
+	IntroductionRate int `yaml:"introduction_rate" default:"60"`
+
 	// HeaderSize is the most that the headers of a request may take, 4KiB to 1MiB.
 	HeaderSize ByteSize `yaml:"header_size" default:"64KiB"`
 

@@ -135,6 +135,7 @@ func (v *validation) ranges() {
 		between(v, "limits.byte_rate", l.ByteRate, MiB, 1024*GiB)
 	}
 	between(v, "limits.failure_rate", l.FailureRate, 0, 100_000)
+	between(v, "limits.introduction_rate", l.IntroductionRate, 0, 100_000)
 	between(v, "limits.header_timeout", l.HeaderTimeout, time.Second, 5*time.Minute)
 	between(v, "limits.send_timeout", l.SendTimeout, time.Second, time.Hour)
 	between(v, "limits.min_send_rate", l.MinSendRate, KiB, GiB)

@@ -28,6 +28,9 @@ type EndpointOptions struct {
 	Ledger func() *Ledger
 	// Introductions take the trust chains of nodes that introduce themselves.
 	Introductions *Introductions
+	// IntroductionRate is how many introductions one address may send in a minute, 0 for any number; beyond it the answer
+	// is 429. Addresses of IPv6 count by their /64.
+	IntroductionRate int
 	// Authorize, where set, decides who may fetch and list: for a federation whose members are confidential. Its error is
 	// an *EndpointError, or the node's fault.
 	Authorize func(*http.Request) error
@@ -83,7 +86,7 @@ func (e *Endpoints) routes() {
 		e.handle(http.MethodGet, DecisionsPath+"/{hash}", e.decision)
 	}
 	if o.Introductions != nil {
-		e.handle(http.MethodPost, IntroducePath, newIntroduceHandler(o.Introductions).handle)
+		e.handle(http.MethodPost, IntroducePath, newIntroduceHandler(o.Introductions, newAddressRate(o.IntroductionRate, o.Now)).handle)
 	}
 	e.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { notFound("there is no such endpoint").write(w) })
 }

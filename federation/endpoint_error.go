@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
+	"strconv"
+	"time"
 )
 
 // The paths of the federation endpoints below a node's address.
@@ -27,6 +30,9 @@ const (
 	historicalKeysParameter = "federation_historical_keys_endpoint"
 )
 
+// defaultRetryAfter is how long a caller is asked to wait where nothing else is known.
+const defaultRetryAfter = 5 * time.Second
+
 // EndpointError is the answer of a federation endpoint that cannot do what was asked (OpenID Federation 1.0 §8.9).
 type EndpointError struct {
 	Status int    // of HTTP
@@ -35,6 +41,8 @@ type EndpointError struct {
 	Description string
 	// Cause, where set, is for the log and not for the caller.
 	Cause error
+	// RetryAfter is how long the caller is asked to wait, in whole seconds, with the status 429 or 503; 0 means 5 s.
+	RetryAfter time.Duration
 }
 
 func (e *EndpointError) Error() string {
@@ -78,7 +86,11 @@ func (e *EndpointError) write(w http.ResponseWriter) {
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", challenge(e.Code))
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
-		h.Set("Retry-After", "5")
+		wait := e.RetryAfter
+		if wait <= 0 {
+			wait = defaultRetryAfter
+		}
+		h.Set("Retry-After", strconv.FormatInt(int64(math.Ceil(wait.Seconds())), 10))
 	}
 	writeBody(w, e.Status, "application/json", "no-store", body)
 }

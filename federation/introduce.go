@@ -25,14 +25,19 @@ const concurrentIntroductions = 4
 // introduceHandler is POST IntroducePath.
 type introduceHandler struct {
 	introductions *Introductions
+	rate          *addressRate
 	slots         chan struct{}
 }
 
-func newIntroduceHandler(in *Introductions) *introduceHandler {
-	return &introduceHandler{introductions: in, slots: make(chan struct{}, concurrentIntroductions)}
+func newIntroduceHandler(in *Introductions, rate *addressRate) *introduceHandler {
+	return &introduceHandler{introductions: in, rate: rate, slots: make(chan struct{}, concurrentIntroductions)}
 }
 
 func (h *introduceHandler) handle(w http.ResponseWriter, r *http.Request) error {
+	if wait := h.rate.take(r); wait > 0 {
+		return &EndpointError{Status: http.StatusTooManyRequests, Code: "temporarily_unavailable", RetryAfter: wait,
+			Description: "too many introductions came from your address; wait as long as Retry-After says"}
+	}
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != TrustChainMediaType {
 		return &EndpointError{Status: http.StatusUnsupportedMediaType, Code: "invalid_request", Description: "the body must be a trust chain, " + TrustChainMediaType}

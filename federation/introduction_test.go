@@ -309,6 +309,48 @@ func TestIntroduceEndpoint(t *testing.T) {
 	}
 }
 
+// TestIntroduceRate: an address that introduces too often is told how long to wait, before its body is read; the others
+// are served.
+func TestIntroduceRate(t *testing.T) {
+	f, _, _, city, firm := region(t)
+	chain, err := json.Marshal(city.Chain())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := federation.NewEndpoints(federation.EndpointOptions{
+		Entity: firm.ID, Introductions: firm.Introductions, IntroductionRate: 2, Now: f.Clock.Now,
+	})
+	post := func(address string, body io.Reader) *httptest.ResponseRecorder {
+		r := httptest.NewRequest("POST", federation.IntroducePath, body)
+		r.Header.Set("Content-Type", federation.TrustChainMediaType)
+		r.RemoteAddr = address
+		w := httptest.NewRecorder()
+		e.ServeHTTP(w, r)
+		return w
+	}
+	for _, want := range []int{200, 200, 429} {
+		if w := post("192.0.2.1:1", strings.NewReader(string(chain))); w.Code != want {
+			t.Fatalf("got %d %s, want %d", w.Code, w.Body, want)
+		}
+	}
+	read := false
+	w := post("192.0.2.1:2", readerFunc(func([]byte) (int, error) { read = true; return 0, io.EOF }))
+	if w.Code != 429 || w.Header().Get("Retry-After") != "30" || read {
+		t.Errorf("got %d %s, Retry-After %q, body read: %t", w.Code, w.Body, w.Header().Get("Retry-After"), read)
+	}
+	if w := post("192.0.2.2:1", strings.NewReader(string(chain))); w.Code != 200 {
+		t.Errorf("another address: %d %s", w.Code, w.Body)
+	}
+	f.Clock.Advance(30 * time.Second)
+	if w := post("192.0.2.1:1", strings.NewReader(string(chain))); w.Code != 200 {
+		t.Errorf("after the wait: %d %s", w.Code, w.Body)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
 // BenchmarkVerify is what a request costs the node that is asked, and what an introduction costs.
 func BenchmarkVerify(b *testing.B) {
 	f := fedtest.New(b, fedtest.Options{})

@@ -39,7 +39,7 @@ func (n *node) newTrust(entity federation.EntityID, keys *nodeKeys, identity *fe
 	t.endpoints = federation.NewEndpoints(federation.EndpointOptions{
 		Entity: entity, BaseURL: n.cfg.PublicURL, FederationKey: keys.federation,
 		Registry: federation.AdmittedBelow{Superior: entity, Ledger: n.members.current}, Chains: t.chainOf, Ledger: n.members.current,
-		Introductions: t.introductions, Logger: n.log,
+		Introductions: t.introductions, IntroductionRate: n.cfg.Limits.IntroductionRate, Logger: n.log,
 		HistoricalKeys: func(context.Context) ([]federation.HistoricalKey, error) { return keys.former(), nil },
 	})
 	return t, nil
