@@ -20,12 +20,16 @@ type EndpointOptions struct {
 	BaseURL string
 	// Registry has the entities about which this one issues statements.
 	Registry Registry
+	// StatementLife is how long a statement holds, at most 24 hours; 0 means 24 hours.
+	StatementLife time.Duration
 	// Chains finds the trust chain of an entity among those that the node holds; nil if it holds none.
 	Chains func(EntityID) *TrustChain
 	// HistoricalKeys returns the node's former federation keys.
 	HistoricalKeys func(ctx context.Context) ([]HistoricalKey, error)
 	// Ledger returns the federation's records, nil while there are none.
 	Ledger func() *Ledger
+	// Revocations returns the newest revocation list of an anchor that the node holds, nil for none.
+	Revocations func(anchor EntityID) *RevocationList
 	// Introductions take the trust chains of nodes that introduce themselves.
 	Introductions *Introductions
 	// IntroductionRate is how many introductions one address may send in a minute, 0 for any number; beyond it the answer
@@ -62,6 +66,9 @@ func NewEndpoints(o EndpointOptions) *Endpoints {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
+	if o.StatementLife == 0 {
+		o.StatementLife = statementLife
+	}
 	e := &Endpoints{options: o, mux: http.NewServeMux()}
 	e.routes()
 	return e
@@ -84,6 +91,9 @@ func (e *Endpoints) routes() {
 		e.handle(http.MethodGet, RecordsPath, e.records)
 		e.handle(http.MethodGet, RecordsPath+"/{hash}", e.record)
 		e.handle(http.MethodGet, DecisionsPath+"/{hash}", e.decision)
+	}
+	if o.Revocations != nil {
+		e.handle(http.MethodGet, RevocationsPath, e.revocations)
 	}
 	if o.Introductions != nil {
 		e.handle(http.MethodPost, IntroducePath, newIntroduceHandler(o.Introductions, newAddressRate(o.IntroductionRate, o.Now)).handle)

@@ -20,6 +20,7 @@ const (
 	HostedPath         = "/federation/v1/hosted"    // configurations that a hub hosts
 	RecordsPath        = "/federation/v1/records"   // and below it each record by its hash
 	DecisionsPath      = "/federation/v1/decisions" // and below it each decision by its hash
+	RevocationsPath    = "/federation/v1/revocations"
 )
 
 // The metadata parameters of a federation_entity that say where its endpoints are (OpenID Federation 1.0 §5.1.1).

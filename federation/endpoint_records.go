@@ -44,7 +44,14 @@ func (e *Endpoints) records(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	writeBody(w, http.StatusOK, "application/json", "no-store", body)
+	etag := recordsTag(body)
+	w.Header().Set("ETag", etag)
+	if r.Header.Get("If-None-Match") == etag {
+		w.Header().Set("Cache-Control", "no-cache")
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	writeBody(w, http.StatusOK, "application/json", "no-cache", body)
 	return nil
 }
 

@@ -46,7 +46,8 @@ func (e *Endpoints) statement(s Subordinate) (string, error) {
 		return "", err
 	}
 	key := e.options.FederationKey()
-	return e.statements.get(string(s.Entity), key.ID()+string(claims), now, func() (string, error) { return said.Sign(key, now) })
+	said.Expires = now.Add(e.options.StatementLife)
+	return e.statements.get(string(s.Entity), key.ID()+string(claims), now, e.options.StatementLife/2, func() (string, error) { return said.Sign(key, now) })
 }
 
 // signedTexts remembers what was signed, so that a stranger's request costs no signature. There are as many as there are
@@ -61,12 +62,12 @@ type signedText struct {
 	at               time.Time
 }
 
-// get returns the text of a name if it says the same and was signed less than half a life ago; else it signs.
-func (s *signedTexts) get(name, content string, now time.Time, sign func() (string, error)) (string, error) {
+// get returns the text of a name if it says the same and was signed less than maxAge ago, half its life; else it signs.
+func (s *signedTexts) get(name, content string, now time.Time, maxAge time.Duration, sign func() (string, error)) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if known, ok := s.texts[name]; ok && known.content == content {
-		if age := now.Sub(known.at); age >= 0 && age < statementLife/2 {
+		if age := now.Sub(known.at); age >= 0 && age < maxAge {
 			return known.compact, nil
 		}
 	}
@@ -161,7 +162,7 @@ func (e *Endpoints) historicalKeys(w http.ResponseWriter, r *http.Request) error
 		return err
 	}
 	key := e.options.FederationKey()
-	compact, err := e.former.get("", key.ID()+string(content), now, func() (string, error) {
+	compact, err := e.former.get("", key.ID()+string(content), now, statementLife/2, func() (string, error) {
 		return SignHistoricalKeys(e.options.Entity, keys, key, now)
 	})
 	if err != nil {

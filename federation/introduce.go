@@ -64,6 +64,8 @@ func (h *introduceHandler) handle(w http.ResponseWriter, r *http.Request) error 
 	}
 	chain, err := h.introductions.Introduce(statements)
 	switch {
+	case errors.Is(err, ErrIntroductionsClosed):
+		return &EndpointError{Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Description: ErrIntroductionsClosed.Error() + ": this node can't check revocations; try again later", Cause: err}
 	case errors.Is(err, ErrManyIntroductions):
 		return &EndpointError{Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Description: "too many nodes have introduced themselves; try again later", Cause: err}
 	case err != nil:

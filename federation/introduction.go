@@ -28,12 +28,17 @@ const recheckAfter = 2 * time.Second
 // ErrManyIntroductions: as many nodes have introduced themselves, and are active, as are remembered.
 var ErrManyIntroductions = errors.New("too many nodes have introduced themselves")
 
+// ErrIntroductionsClosed: the node can't check new chains at present, as its revocation list is too old.
+var ErrIntroductionsClosed = errors.New("nobody new is accepted at present")
+
 // IntroductionOptions say what introductions are checked against.
 type IntroductionOptions struct {
 	// Self is this node.
 	Self EntityID
 	// Chain says what chains are checked against now: its time, the anchors, admissions and revocations.
 	Chain func() ChainOptions
+	// Closed, where set, returns why nobody who is not known already is taken at present; nil if everybody may come.
+	Closed func() error
 	// Capacity is how many nodes are remembered, 0 means 4,096; PerSuperior how many below one superior, 0 means 1,024.
 	Capacity, PerSuperior int
 }
@@ -75,6 +80,11 @@ func (in *Introductions) Introduce(statements []string) (*TrustChain, error) {
 	o := in.options.Chain()
 	if known := in.same(statements, o); known != nil {
 		return known, nil
+	}
+	if in.options.Closed != nil {
+		if err := in.options.Closed(); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrIntroductionsClosed, err)
+		}
 	}
 	chain, err := VerifyTrustChain(statements, o)
 	if err != nil {

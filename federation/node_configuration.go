@@ -35,10 +35,16 @@ type NodeConfiguration struct {
 
 // Sign returns the entity configuration as a compact JWS, valid for 24 hours from now.
 func (c NodeConfiguration) Sign(now time.Time) (string, error) {
+	return c.SignFor(configurationLife, now)
+}
+
+// SignFor is Sign with another life than 24 hours, a shorter one.
+func (c NodeConfiguration) SignFor(life time.Duration, now time.Time) (string, error) {
 	configuration, err := c.entityConfiguration()
 	if err != nil {
 		return "", fmt.Errorf("sign the entity configuration: %w", err)
 	}
+	configuration.Expires = now.Add(life)
 	return configuration.Sign(c.Keys.Federation, now)
 }
 

@@ -73,27 +73,41 @@ func (l *RevocationList) Hash() Hash { return l.hash }
 func SignRevocationList(ledger *Ledger, previous *RevocationList, anchor EntityID, key *jose.Key, now time.Time, more ...Revocation) (*RevocationList, error) {
 	list := &RevocationList{
 		Issuer: anchor, IssuedAt: now.Unix(), Expires: now.Add(revocationLife).Unix(), Seq: 1,
-		Entries: newestFirst(append(ledger.Revocations(now), more...)),
+		Entries: listed(append(ledger.Revocations(now), more...)),
 	}
-	list.Entries = list.Entries[:min(len(list.Entries), maxRevocations)]
 	if previous != nil {
-		if previous.Issuer != anchor {
+		list.Seq = previous.Seq + 1
+	}
+	return list.sign(previous, key)
+}
+
+// listed are the entries that a list has room for.
+func listed(entries []Revocation) []Revocation {
+	entries = newestFirst(entries)
+	return entries[:min(len(entries), maxRevocations)]
+}
+
+// sign signs the list as the next after previous.
+func (l *RevocationList) sign(previous *RevocationList, key *jose.Key) (*RevocationList, error) {
+	list := *l
+	if previous != nil {
+		if previous.Issuer != list.Issuer {
 			return nil, fmt.Errorf("revocation list: the list before it is that of %s", previous.Issuer)
 		}
-		if now.Unix() < previous.IssuedAt {
+		if list.IssuedAt < previous.IssuedAt {
 			return nil, errors.New("revocation list: the clock is behind the list before it")
 		}
-		list.Seq, list.Previous = previous.Seq+1, previous.hash
+		list.Previous = previous.hash
 	}
 	if err := list.check(); err != nil {
 		return nil, fmt.Errorf("revocation list: %w", err)
 	}
-	compact, err := signRecord(list, key, revocationType)
+	compact, err := signRecord(&list, key, revocationType)
 	if err != nil {
 		return nil, err
 	}
 	list.compact, list.signer, list.hash = compact, key.ID(), hashOf([]byte(compact))
-	return list, nil
+	return &list, nil
 }
 
 // newestFirst orders entries, each subject and key once.

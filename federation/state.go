@@ -27,26 +27,49 @@ const pinnedPeriod = 72 * time.Hour
 type Health struct {
 	// ListFreshUntil is when the newest revocation list ends; zero for none.
 	ListFreshUntil time.Time
+	// ListLeeway is how far the clocks of node and anchor may differ; 0 means 30 seconds.
+	ListLeeway time.Duration
 	// ChainUntil is when the node's own chain to an anchor ends; zero for none.
 	ChainUntil time.Time
 }
 
-// State is that of a time. The clocks of node and anchor may differ by 30 seconds.
+// State is that of a time.
 func (h Health) State(now time.Time) State {
 	switch {
 	case !now.Before(h.ChainUntil):
 		return Isolated
-	case !now.Before(h.ListFreshUntil.Add(clockLeeway)):
+	case !now.Before(h.staleFrom()):
 		return Stale
 	}
 	return Normal
+}
+
+func (h Health) staleFrom() time.Time {
+	if h.ListLeeway == 0 {
+		return h.ListFreshUntil.Add(clockLeeway)
+	}
+	return h.ListFreshUntil.Add(h.ListLeeway)
+}
+
+// Since is when the state of a time began, if it is not Normal: a node that was off meanwhile is in it all the same. It
+// is the zero time where the node never had a list.
+func (h Health) Since(now time.Time) time.Time {
+	switch h.State(now) {
+	case Isolated:
+		return h.ChainUntil
+	case Stale:
+		if !h.ListFreshUntil.IsZero() {
+			return h.staleFrom()
+		}
+	}
+	return time.Time{}
 }
 
 // next is when the state changes unless something is learned; zero for never.
 func (h Health) next(now time.Time) time.Time {
 	switch h.State(now) {
 	case Normal:
-		return earlier(h.ListFreshUntil.Add(clockLeeway), h.ChainUntil)
+		return earlier(h.staleFrom(), h.ChainUntil)
 	case Stale:
 		return h.ChainUntil
 	}

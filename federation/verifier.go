@@ -50,6 +50,8 @@ const (
 	ChainUnknown Reason = "unknown-chain"
 	// Replayed: the token was used before.
 	Replayed Reason = "replay"
+	// Disallowed: the token is right, and Allow refused its sender.
+	Disallowed Reason = "disallowed"
 	// Forgotten: the clock was set back, and tokens of that time are no longer remembered.
 	Forgotten Reason = "forgotten"
 	// TooMany: this peer has more tokens in use than are remembered of one peer. Answer 429, not 401.
@@ -63,7 +65,12 @@ type RequestError struct {
 	Detail string
 	// Issuer is the entity that the token claims to be from, if it got that far; nothing has proved it.
 	Issuer EntityID
+
+	cause error // that of Allow
 }
+
+// Unwrap returns the error of VerifierOptions.Allow.
+func (e *RequestError) Unwrap() error { return e.cause }
 
 // Error returns the detail with the reason in front.
 func (e *RequestError) Error() string {
@@ -101,6 +108,9 @@ type VerifierOptions struct {
 	// is. After a restart Start must be later than that time: such a token could be used again otherwise. It is called
 	// seldom, and never twice at once; its error refuses the request.
 	OnAhead func(ctx context.Context, until time.Time) error
+	// Allow, where set, has the last word about a caller whose signature is right, by the key with the thumbprint kid: whether
+	// the caller or the key is revoked. Its error refuses the request (Disallowed).
+	Allow func(p Peer, kid string) error
 	// TokensPerPeer is how many tokens are remembered of one peer within two minutes; 0 means 16,384. A peer that uses
 	// more is refused until some have expired; no other peer is touched.
 	TokensPerPeer int
@@ -120,6 +130,7 @@ type Verifier struct {
 	start  time.Time
 	replay *replayMemory
 
+	allow   func(p Peer, kid string) error // nil for none
 	onAhead func(ctx context.Context, until time.Time) error
 	aheadMu sync.Mutex
 	ahead   time.Time // what onAhead has made durable
@@ -159,7 +170,7 @@ func NewVerifier(o VerifierOptions) (*Verifier, error) {
 		o.TokensPerPeer = 16 << 10
 	}
 	return &Verifier{
-		self: o.Self, base: origin(base) + strings.TrimSuffix(base.EscapedPath(), "/"), peers: o.Peers, known: o.Introductions, now: o.Now, start: o.Start, onAhead: o.OnAhead,
+		self: o.Self, base: origin(base) + strings.TrimSuffix(base.EscapedPath(), "/"), peers: o.Peers, known: o.Introductions, now: o.Now, start: o.Start, onAhead: o.OnAhead, allow: o.Allow,
 		replay: newReplayMemory(o.TokensPerPeer), keys: make(map[EntityID]parsedKeys),
 	}, nil
 }
@@ -188,6 +199,11 @@ func (v *Verifier) Verify(r *http.Request) (Caller, error) {
 	peer, err := v.checkSignature(r.Context(), token, call.issuer)
 	if err != nil {
 		return Caller{}, withIssuer(err, call.issuer)
+	}
+	if v.allow != nil {
+		if err := v.allow(peer, token.Header.KeyID); err != nil {
+			return Caller{}, &RequestError{Reason: Disallowed, Detail: err.Error(), Issuer: call.issuer, cause: err}
+		}
 	}
 	if err := v.noteAhead(r.Context(), call.issued, now); err != nil {
 		return Caller{}, err
@@ -393,7 +409,13 @@ func (v *Verifier) checkSignature(ctx context.Context, token *jose.Unverified, i
 	if err != nil {
 		return Peer{}, fmt.Errorf("the pinned keys of %s are damaged; pin it again: %w", issuer, err)
 	}
-	if _, err := token.Verify(keys); err != nil {
+	switch _, err := token.Verify(keys); {
+	case err != nil && jose.ReasonOf(err) == jose.UnknownKey && v.known != nil:
+		// A pinned member whose request keys were rotated shows its new ones by its trust chain.
+		if _, err := v.checkIntroduced(token, issuer); err != nil {
+			return Peer{}, err
+		}
+	case err != nil:
 		return Peer{}, ofToken(err)
 	}
 	return peer, nil

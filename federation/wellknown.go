@@ -25,7 +25,9 @@ const (
 type WellKnownOptions struct {
 	// Configuration tells what the node says about itself now. It is asked at most every two seconds, one at a time.
 	Configuration func() (NodeConfiguration, error)
-	Now           func() time.Time // nil for time.Now
+	// Life is how long a configuration holds, at most 24 hours; 0 means 24 hours.
+	Life time.Duration
+	Now  func() time.Time // nil for time.Now
 }
 
 // WellKnown serves the node's entity configuration at WellKnownPath to everybody, signed anew when half its life is
@@ -33,6 +35,9 @@ type WellKnownOptions struct {
 func WellKnown(o WellKnownOptions) *WellKnownHandler {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Life == 0 {
+		o.Life = configurationLife
 	}
 	return &WellKnownHandler{options: o}
 }
@@ -75,7 +80,7 @@ func (h *WellKnownHandler) Current() (string, error) {
 	defer h.mu.Unlock()
 	now := h.options.Now()
 	age := now.Sub(h.signedAt)
-	fresh := h.compact != "" && age >= 0 && age < configurationLife/2
+	fresh := h.compact != "" && age >= 0 && age < h.options.Life/2
 	if asked := now.Sub(h.askedAt); fresh && asked >= 0 && asked < changesAfter {
 		return h.compact, nil
 	}
@@ -91,7 +96,7 @@ func (h *WellKnownHandler) Current() (string, error) {
 	if fresh && content == h.content {
 		return h.compact, nil
 	}
-	compact, err := said.Sign(now)
+	compact, err := said.SignFor(h.options.Life, now)
 	if err != nil {
 		return "", err
 	}

@@ -16,6 +16,10 @@ import (
 // ErrNotEmpty: the database that was to be filled holds something already.
 var ErrNotEmpty = errors.New("the database is not empty")
 
+// RestoredFact is the fact about the node (Meta) that Restore notes: when the database was put back to what a backup held,
+// in RFC 3339. What was promised to others since the backup is forgotten then.
+const RestoredFact = "restored"
+
 // RestoreOptions say where a backup goes.
 type RestoreOptions struct {
 	// Dir or URL name the database, as in Options. In Dir there must be none yet.
@@ -93,7 +97,10 @@ func Restore(ctx context.Context, r io.Reader, o RestoreOptions) (archive.Backup
 		if err := f.migrate(); err != nil {
 			return err
 		}
-		return exec(newEpochs)
+		if err := exec(newEpochs); err != nil {
+			return err
+		}
+		return exec(func(c conn) error { return setMeta(c, RestoredFact, now.UTC().Format(time.RFC3339Nano)) })
 	})
 	return backup, errors.Join(err, target.Close())
 }

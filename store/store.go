@@ -214,8 +214,26 @@ func (s *Store) Meta(ctx context.Context, key string) (string, error) {
 
 // SetMeta sets a small fact about the node.
 func (s *Store) SetMeta(ctx context.Context, key, value string) error {
-	return s.write(ctx, func(c conn) error {
-		_, err := c.Exec(`INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, key, value)
+	return s.write(ctx, func(c conn) error { return setMeta(c, key, value) })
+}
+
+func setMeta(c conn, key, value string) error {
+	_, err := c.Exec(`INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, key, value)
+	return err
+}
+
+// SwapMeta sets a small fact about the node if it still has the value old, "" for one that was never set, and tells whether
+// it did. Of several processes that want to be the one to change it, one succeeds. It is durable on return.
+func (s *Store) SwapMeta(ctx context.Context, key, old, value string) (swapped bool, err error) {
+	err = s.write(ctx, func(c conn) error {
+		var n int64
+		if old == "" {
+			n, err = c.Exec(`INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`, key, value)
+		} else {
+			n, err = c.Exec(`UPDATE meta SET value = $3 WHERE name = $1 AND value = $2`, key, old, value)
+		}
+		swapped = n == 1
 		return err
 	})
+	return swapped && err == nil, err
 }

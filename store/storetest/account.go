@@ -2,8 +2,11 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -355,6 +358,38 @@ func testMeta(t *testing.T, f *Fixture) {
 		if got, err := f.Node.Meta(ctx, "entity"); err != nil || got != value {
 			t.Errorf("Meta = %q, %v, want %q", got, err, value)
 		}
+	}
+	// A swap succeeds from the value that is there, and once.
+	for _, swap := range []struct {
+		old, value string
+		want       bool
+	}{{"other", "x", false}, {"", "x", false}, {"https://b.example", "x", true}, {"https://b.example", "y", false}, {"x", "z", true}} {
+		if got, err := f.Node.SwapMeta(ctx, "entity", swap.old, swap.value); err != nil || got != swap.want {
+			t.Errorf("SwapMeta from %q to %q: %v, %v, want %v", swap.old, swap.value, got, err, swap.want)
+		}
+	}
+	if ok, err := f.Node.SwapMeta(ctx, "new", "", "n"); err != nil || !ok {
+		t.Errorf("SwapMeta of a new fact: %v, %v", ok, err)
+	}
+	if got, err := f.Node.Meta(ctx, "entity"); err != nil || got != "z" {
+		t.Errorf("after the swaps Meta = %q, %v", got, err)
+	}
+	var won atomic.Int64
+	var racers sync.WaitGroup
+	for i := range 8 {
+		racers.Go(func() {
+			ok, err := f.Node.SwapMeta(ctx, "entity", "z", fmt.Sprint("racer ", i))
+			if err != nil {
+				t.Error(err)
+			}
+			if ok {
+				won.Add(1)
+			}
+		})
+	}
+	racers.Wait()
+	if won.Load() != 1 {
+		t.Errorf("%d of 8 swaps from one value succeeded, want 1", won.Load())
 	}
 	if err := f.Node.Ping(ctx); err != nil {
 		t.Errorf("Ping: %v", err)
