@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,16 +13,15 @@ import (
 
 func (a *app) configSetCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "set KEY VALUE", Short: "Change one setting in skjold.yaml, and leave the rest of the file as it is",
-		Long: `Change one setting in skjold.yaml of the data directory, and leave the rest of the file, comments included, as it is. A list
-is written with commas. What would not be a valid configuration is refused, and nothing is written. A running node takes
-the change up when it is started again.`,
-		Example: `  skjold config set title "The SOC of Koege"
-  skjold config set federation.charter bGV0IHVzIHByZXRlbmQgdGhpcyBpcyB0aGUgaGFzaA0
-  skjold config set federation.superiors https://hub.example`,
-		Args: cobra.ExactArgs(2),
+		Use: "set KEY=VALUE...", Short: "Change settings in skjold.yaml, and leave the rest of the file as it is",
+		Long: `Change settings in skjold.yaml of the data directory, and leave the rest of the file, comments included, as it is. A list is
+written with commas. What would not be a valid configuration is refused, and nothing is written. A running node takes the
+change up when it is started again.`,
+		Example: `  skjold config set title="The SOC of Koege"
+  skjold config set federation.charter=bGV0IHVzIHByZXRlbmQgdGhpcyBpcyB0aGUgaGFzaA0 federation.superiors=https://hub.example`,
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			err := a.setConfig(dataDir(a.data), args[0], args[1])
+			keys, err := a.setConfig(dataDir(a.data), args)
 			var setting *config.KeyError
 			switch {
 			case errors.As(err, &setting):
@@ -29,31 +29,38 @@ the change up when it is started again.`,
 			case err != nil:
 				return err
 			case a.json:
-				return printJSON(a.out, map[string]string{"key": args[0], "file": dataDir(a.data).config()})
+				return printJSON(a.out, map[string]any{"keys": keys, "file": dataDir(a.data).config()})
 			}
-			_, err = fmt.Fprintf(a.out, "%s is set in %s; a running node takes it up when it is started again\n", args[0], dataDir(a.data).config())
+			_, err = fmt.Fprintf(a.out, "Set in %s: %s. A running node takes it up when it is started again.\n", dataDir(a.data).config(), strings.Join(keys, ", "))
 			return err
 		},
 	}
 }
 
-// setConfig changes a setting of a node's configuration file, if the whole is valid then.
-func (a *app) setConfig(dir dataDir, key, value string) error {
+// setConfig changes settings of a node's configuration file, if the whole is valid then, and returns their keys.
+func (a *app) setConfig(dir dataDir, settings []string) ([]string, error) {
 	if err := dir.require(); err != nil {
-		return err
+		return nil, err
 	}
 	text, err := os.ReadFile(dir.config())
 	if err != nil {
-		return err
+		return nil, err
 	}
-	changed, err := config.Set(text, key, value)
-	if err != nil {
-		return err
+	var keys []string
+	for _, setting := range settings {
+		key, value, ok := strings.Cut(setting, "=")
+		if !ok {
+			return nil, usagef("%q is not KEY=VALUE", setting)
+		}
+		if text, err = config.Set(text, key, value); err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
 	}
-	if _, err := readConfigText(changed, a.environ()); err != nil {
-		return err
+	if _, err := readConfigText(text, a.environ()); err != nil {
+		return nil, err
 	}
-	return writeFileDurably(dir.config(), changed, 0o600)
+	return keys, writeFileDurably(dir.config(), text, 0o600)
 }
 
 // readConfigText reads a configuration that is in no file yet.

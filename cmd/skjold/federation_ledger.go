@@ -38,7 +38,7 @@ func (a *app) openLedger(pin string) (*federation.Ledger, error) {
 	return federation.OpenLedger(federation.Hash(pin), federation.RecordDir(dataDir(a.data).records()))
 }
 
-var errNotPinned = errors.New("no founding charter is pinned here: compare its hash with a founder, and keep it with 'skjold config set federation.charter HASH', or name it with --charter HASH")
+var errNotPinned = errors.New("no founding charter is pinned here: compare its hash with a founder, and keep it with 'skjold config set federation.charter=HASH', or name it with --charter HASH")
 
 // pinnedCharter is the founding charter that the flag, the environment or the node's configuration names.
 func (a *app) pinnedCharter(pin string) (string, error) {

@@ -80,11 +80,11 @@ func (f *founding) spread(ctx context.Context, parties []party) error {
 		return err
 	}
 	return f.each(ctx, parties, func(ctx context.Context, p party) error {
-		commands := [][]string{{"config", "set", "federation.charter", f.charter}, {"federation", "records", "import", records}}
+		settings := []string{"config", "set", "federation.charter=" + f.charter}
 		if p.hub != "" {
-			commands = append(commands, []string{"config", "set", "federation.superiors", p.hub})
+			settings = append(settings, "federation.superiors="+p.hub)
 		}
-		for _, args := range commands {
+		for _, args := range [][]string{settings, {"federation", "records", "import", records}} {
 			if _, err := f.skjold(ctx, append(args, "--data", f.path(p.folder))...); err != nil {
 				return err
 			}
