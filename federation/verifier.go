@@ -111,6 +111,9 @@ type VerifierOptions struct {
 	// Allow, where set, has the last word about a caller whose signature is right, by the key with the thumbprint kid: whether
 	// the caller or the key is revoked. Its error refuses the request (Disallowed).
 	Allow func(p Peer, kid string) error
+	// Shared, where set, is what several processes that serve the same node remember tokens in together. Without it a token
+	// can be used once at each of them.
+	Shared TokenMemory
 	// TokensPerPeer is how many tokens are remembered of one peer within two minutes; 0 means 16,384. A peer that uses
 	// more is refused until some have expired; no other peer is touched.
 	TokensPerPeer int
@@ -120,7 +123,8 @@ type VerifierOptions struct {
 //
 // It remembers the tokens it has accepted in this process only. A token issued before the process started is refused
 // (BeforeStart), because its predecessor may have accepted it; the price is that a caller must sign once more in the
-// second after a restart. Several processes behind one address need a shared memory of tokens besides.
+// second after a restart. Several processes behind one address need a shared memory of tokens besides
+// (VerifierOptions.Shared).
 type Verifier struct {
 	self   EntityID
 	base   string
@@ -129,6 +133,7 @@ type Verifier struct {
 	now    func() time.Time
 	start  time.Time
 	replay *replayMemory
+	shared TokenMemory // nil for none
 
 	allow   func(p Peer, kid string) error // nil for none
 	onAhead func(ctx context.Context, until time.Time) error
@@ -171,7 +176,7 @@ func NewVerifier(o VerifierOptions) (*Verifier, error) {
 	}
 	return &Verifier{
 		self: o.Self, base: origin(base) + strings.TrimSuffix(base.EscapedPath(), "/"), peers: o.Peers, known: o.Introductions, now: o.Now, start: o.Start, onAhead: o.OnAhead, allow: o.Allow,
-		replay: newReplayMemory(o.TokensPerPeer), keys: make(map[EntityID]parsedKeys),
+		replay: newReplayMemory(o.TokensPerPeer), shared: o.Shared, keys: make(map[EntityID]parsedKeys),
 	}, nil
 }
 
@@ -211,6 +216,9 @@ func (v *Verifier) Verify(r *http.Request) (Caller, error) {
 	if err := v.replay.remember(call.issuer, call.id, call.issued, now); err != nil {
 		return Caller{}, withIssuer(err, call.issuer)
 	}
+	if err := v.rememberShared(r, call, now); err != nil {
+		return Caller{}, withIssuer(err, call.issuer)
+	}
 	caller := Caller{Peer: peer}
 	if hasBodyDigest(r.Method) {
 		caller.CheckBody = func(sum [32]byte) error {
@@ -221,6 +229,24 @@ func (v *Verifier) Verify(r *http.Request) (Caller, error) {
 		}
 	}
 	return caller, nil
+}
+
+// rememberShared notes a token for the other processes of the node, after it was noted in this one: a peer that repeats
+// itself costs the shared memory nothing.
+func (v *Verifier) rememberShared(r *http.Request, c call, now time.Time) error {
+	if v.shared == nil {
+		return nil
+	}
+	// By the clock of another process the token may be good for a moment longer than by this one's.
+	life := c.issued.Add(maxTokenAge).Sub(now) + clockLeeway
+	first, err := v.shared.UseToken(r.Context(), c.issuer, c.id[:], TokenUse{Changes: hasBodyDigest(r.Method), Life: life})
+	if err != nil {
+		return fmt.Errorf("note for the other processes that a token of %s was used: %w", c.issuer, err)
+	}
+	if !first {
+		return refuse(Replayed, "the token was used before, at another process of this node")
+	}
+	return nil
 }
 
 // aheadStep is how much further than a token that is ahead the durable note reaches, so that a peer whose clock is ahead

@@ -277,13 +277,16 @@ func (s *Store) retain(ctx context.Context) error {
 	return err
 }
 
-// retainHourly lets collections go of what is due, at once and then every hour, until ctx ends.
+// retainHourly lets collections go of what is due, at once and then every hour, until ctx ends, where that is this process's
+// to do.
 func (s *Store) retainHourly(ctx context.Context) {
 	hour := time.NewTicker(time.Hour)
 	defer hour.Stop()
 	for {
-		if err := s.retain(ctx); err != nil && ctx.Err() == nil {
-			s.log.Warn("store: letting go of old objects", "error", err)
+		if s.holds(ctx, "retention") {
+			if err := s.retain(ctx); err != nil && ctx.Err() == nil {
+				s.log.Warn("store: letting go of old objects", "error", err)
+			}
 		}
 		select {
 		case <-ctx.Done():

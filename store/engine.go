@@ -18,6 +18,12 @@ type engine interface {
 	// Write runs fn in a transaction that excludes every other writer, in this process and in others, and is durable
 	// when Write returns nil. ctx bounds the wait for the turn; once fn has begun, it is run to its end.
 	Write(ctx context.Context, fn func(conn) error) error
+	// Aside runs fn in a transaction that is durable when Aside returns nil, like Write, but does not wait for other writers
+	// where the database can keep rows apart by itself, nor do they wait for it. It is for what has no place in the order
+	// of the log; fn's statements must be right whatever other transactions do meanwhile. ctx bounds it.
+	Aside(ctx context.Context, fn func(conn) error) error
+	// Clock is the time in microseconds since 1970 by which processes on several machines can agree, that of the database.
+	Clock(c conn) (int64, error)
 	// Alter is Write for changes of the schema, which take as long as the database is large.
 	Alter(ctx context.Context, fn func(conn) error) error
 	// Integrity looks for damage of the database itself, below what the package's own rules say. It reads all of it.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/skjold-exchange/skjold/stix"
 	"github.com/skjold-exchange/skjold/taxii"
@@ -162,14 +163,37 @@ type earlierEntry struct {
 // startReadingEarlier does readEarlier beside what else runs; the function that it returns waits for its end.
 func (s *Store) startReadingEarlier(ctx context.Context, report func(what string, err error)) (wait func()) {
 	var reading sync.WaitGroup
-	reading.Go(func() { report("reading the observable values of earlier entries", s.readEarlier(ctx)) })
+	reading.Go(func() {
+		err := s.readEarlier(ctx)
+		report("reading the observable values of earlier entries", err)
+		_, _ = s.Hold(ctx, earlierDuty, nil) // nothing is left to do
+	})
 	return reading.Wait
 }
 
+// earlierDuty is the duty of one process to bring the observable table up to date.
+const earlierDuty = "earlier observables"
+
 // readEarlier brings the observable table up to date with the entries that were stored before it was there, the newest
-// first, a batch at a time so that nobody waits. It returns when nothing is left, and goes on where it was ended.
+// first, a batch at a time so that nobody waits. It returns when nothing is left, and goes on where it was ended. While
+// another process does it, it waits.
 func (s *Store) readEarlier(ctx context.Context) error {
 	for {
+		var left int64
+		err := s.read(ctx, func(c conn) (err error) { left, err = counter(c, "unread"); return err })
+		if err != nil || left == 0 {
+			return err
+		}
+		if !s.holds(ctx, earlierDuty) {
+			timer := time.NewTimer(beatEvery)
+			select {
+			case <-timer.C:
+				continue
+			case <-ctx.Done():
+				timer.Stop()
+				return ctx.Err()
+			}
+		}
 		done, err := s.readEarlierBatch(ctx)
 		if err != nil || done {
 			return err

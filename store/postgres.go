@@ -128,6 +128,24 @@ func (e *postgresEngine) Write(ctx context.Context, fn func(conn) error) error {
 	return e.write(ctx, postgresWrite, fn)
 }
 
+// Aside implements engine.
+func (e *postgresEngine) Aside(ctx context.Context, fn func(conn) error) error {
+	tx, err := e.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
+	if err != nil {
+		return postgresError(err)
+	}
+	defer leave(ctx, tx)
+	if err := fn(&postgresConn{ctx: ctx, tx: tx}); err != nil {
+		return err
+	}
+	return postgresError(tx.Commit(ctx))
+}
+
+// Clock implements engine.
+func (e *postgresEngine) Clock(c conn) (int64, error) {
+	return number(c, `SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint`)
+}
+
 // Alter implements engine.
 func (e *postgresEngine) Alter(ctx context.Context, fn func(conn) error) error {
 	return e.write(ctx, 0, func(c conn) error {

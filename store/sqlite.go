@@ -240,6 +240,12 @@ func (e *sqliteEngine) Write(ctx context.Context, fn func(conn) error) error {
 	return nil
 }
 
+// Aside implements engine: there is one writer.
+func (e *sqliteEngine) Aside(ctx context.Context, fn func(conn) error) error { return e.Write(ctx, fn) }
+
+// Clock implements engine: the database is on this machine.
+func (e *sqliteEngine) Clock(conn) (int64, error) { return time.Now().UnixMicro(), nil }
+
 // Alter implements engine.
 func (e *sqliteEngine) Alter(ctx context.Context, fn func(conn) error) error { return e.Write(ctx, fn) }
 

@@ -61,6 +61,7 @@ type Store struct {
 	submissions SubmissionOptions
 	instance    string                 // names this process among those that decide submissions
 	alone       bool                   // no other process does
+	roster      roster                 // who does what for all processes
 	pending     chan struct{}          // wakes the goroutine that decides them
 	deciding    atomic.Pointer[string] // the collection of the part that is being decided; nil for none
 
@@ -81,7 +82,7 @@ var (
 func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{
 		log: o.Logger, now: o.Now, quarantine: o.Quarantine.withDefaults(),
-		submissions: o.Submissions.withDefaults(), instance: uuid.NewString(), alone: o.URL == "", pending: make(chan struct{}, 1),
+		submissions: o.Submissions.withDefaults(), instance: uuid.NewString(), alone: o.URL == "", roster: newRoster(o.URL != ""), pending: make(chan struct{}, 1),
 		patternValues: o.PatternValues, looks: defaultLooks, searching: make(chan struct{}, max(2, runtime.GOMAXPROCS(0))),
 	}
 	if s.log == nil {
@@ -123,12 +124,16 @@ func (s *Store) Close() error {
 }
 
 // Run does the background work until ctx ends: it decides submissions that are pending, finds out whether a database that
-// failed works again, writes what Observe gathers every second and once at the end, removes statuses older than a week and
-// quarantined objects older than 90 days, lets collections go of what their Retention says every hour, keeps the
-// write-ahead log short, and reads the observable values of what an earlier version stored. It returns ctx's error. On a
-// data directory one process at most may run it.
+// failed works again, writes what Observe gathers every second and once at the end, and keeps the write-ahead log short. One
+// process at a time of those that serve the node (see Hold) removes statuses older than a week and quarantined objects older
+// than 90 days, lets collections go of what their Retention says every hour, and reads the observable values of what an
+// earlier version stored. It returns ctx's error. On a data directory one process at most may run it.
 func (s *Store) Run(ctx context.Context) error {
 	var apart gosync.WaitGroup
+	defer s.resign() // when all of it has ended
+	if s.roster.shared {
+		apart.Go(func() { s.attendance(ctx) })
+	}
 	apart.Go(func() { s.decide(ctx) })
 	apart.Go(func() { s.convalesce(ctx) })
 	apart.Go(func() { s.retainHourly(ctx) })
@@ -143,8 +148,14 @@ func (s *Store) Run(ctx context.Context) error {
 		}
 	}
 	defer s.startReadingEarlier(ctx, report)()
-	report("removing old statuses", s.purgeStatuses(ctx))
-	report("removing old quarantined objects", s.retireQuarantine(ctx))
+	tidy := func() {
+		if s.holds(ctx, "tidying") {
+			report("removing old statuses", s.purgeStatuses(ctx))
+			report("removing old quarantined objects", s.retireQuarantine(ctx))
+			report("forgetting old request tokens", s.forgetTokens(ctx))
+		}
+	}
+	tidy()
 	for {
 		select {
 		case <-ctx.Done():
@@ -155,8 +166,7 @@ func (s *Store) Run(ctx context.Context) error {
 		case <-flush.C:
 			report("noting what was served", s.flush(ctx))
 		case <-maintain.C:
-			report("removing old statuses", s.purgeStatuses(ctx))
-			report("removing old quarantined objects", s.retireQuarantine(ctx))
+			tidy()
 			report("maintenance", s.engine.Maintain(ctx))
 		}
 	}

@@ -66,14 +66,14 @@ func openNode(ctx context.Context, dir dataDir, cfg *config.Config, log *slog.Lo
 	if cfg.Federation.Enabled && cfg.Federation.Charter != "" {
 		n.members = newMembership(cfg.Federation.Charter, dir, log)
 	}
-	if err == nil && cfg.Federation.Enabled {
-		err = n.federate(ctx, keys, onApplied)
-	}
 	if err == nil {
 		n.cache, err = openCache(n.store, cfg, log, n.registry)
 	}
+	if err == nil && cfg.Federation.Enabled {
+		err = n.federate(ctx, keys, onApplied)
+	}
 	if err != nil {
-		return nil, errors.Join(err, n.store.Close())
+		return nil, errors.Join(err, n.close())
 	}
 	n.auth = n.newAuthenticator()
 	n.taxii = taxii.NewServer(taxii.Options{
@@ -107,6 +107,9 @@ func (n *node) federate(ctx context.Context, keys *nodeKeys, onApplied func(sync
 	n.identity = identity
 	client := federation.NewHTTPClient(federation.ClientOptions{Self: entity, AllowPrivate: n.cfg.Federation.AllowPrivateAddresses})
 	verifier := federation.VerifierOptions{Self: entity, BaseURL: n.cfg.PublicURL, Peers: n.store, Start: start, OnAhead: n.tokensAhead}
+	if n.cfg.Database.URL != "" { // others may serve the node too
+		verifier.Shared = usedTokens{node: n.cfg.Entity, fast: n.cache, sure: n.store}
+	}
 	var chain func() []string
 	partners := partners{pinned: n.store}
 	if n.members != nil {
@@ -122,6 +125,7 @@ func (n *node) federate(ctx context.Context, keys *nodeKeys, onApplied func(sync
 		Store: n.store, Peers: partners, Signer: signer, Chain: chain, HTTP: client,
 		Interval: n.cfg.Federation.PollInterval, PageSize: n.cfg.Federation.PageSize, Lenient: n.cfg.Federation.Lenient,
 		Limits: objectLimits(n.cfg), Check: checkObject(n.cfg), MaxFutureSkew: n.cfg.Limits.FutureSkew, Refuse: n.refuseUnmarked,
+		Assigned:  n.assigned,
 		OnApplied: onApplied, Logger: n.log, Registerer: n.registry,
 	})
 	return err
@@ -199,7 +203,13 @@ func (n *node) run(ctx context.Context) error {
 }
 
 // close releases what openNode took; run must have returned.
-func (n *node) close() error { return errors.Join(n.cache.Close(), n.store.Close()) }
+func (n *node) close() error {
+	var err error
+	if n.cache != nil {
+		err = n.cache.Close()
+	}
+	return errors.Join(err, n.store.Close())
+}
 
 // apiRootURL is the absolute URL of the node's API root.
 func apiRootURL(cfg *config.Config) string {

@@ -17,7 +17,8 @@ type statusJSON struct {
 	Entity        string             `json:"entity"`
 	APIRoot       string             `json:"api_root"`
 	Running       bool               `json:"running"`
-	Health        string             `json:"health"` // ready, stopped, or what is wrong
+	Health        string             `json:"health"`              // ready, stopped, or what is wrong
+	Processes     []processJSON      `json:"processes,omitempty"` // on PostgreSQL, those that serve the node
 	Collections   []collectionJSON   `json:"collections"`
 	Clients       []clientJSON       `json:"clients"`
 	Peers         []peerJSON         `json:"peers"`
@@ -64,6 +65,14 @@ func (a *app) collectStatus(ctx context.Context, st *store.Store) (statusJSON, e
 			s.Health = err.Error()
 		}
 	}
+	processes, err := st.Processes(ctx)
+	if err != nil {
+		return s, err
+	}
+	for _, p := range processes {
+		s.Running, s.Health = true, "ready" // the database, which all of them need, has answered
+		s.Processes = append(s.Processes, processToJSON(p))
+	}
 	collections, err := st.Collections(ctx)
 	if err != nil {
 		return s, err
@@ -109,6 +118,9 @@ func (a *app) printStatus(ctx context.Context, st *store.Store, s statusJSON) er
 		state = "running, " + s.Health
 	}
 	fmt.Fprintf(a.out, "%s\n  %s\n  API root %s\n\n", printable(s.Entity), printable(state), printable(s.APIRoot))
+	if err := a.printProcesses(s.Processes); err != nil {
+		return err
+	}
 	collections := table{head: []string{"COLLECTION", "ID", "OBJECTS", "LAST ADDED", "BREAK RULES"}}
 	for _, c := range s.Collections {
 		violating := ""

@@ -26,10 +26,10 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Buckets: prometheus.ExponentialBuckets(0.005, 3, 9),
 		}),
 		subscriptions: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "skjold_sync_subscriptions", Help: "Subscriptions that are pulled.",
+			Name: "skjold_sync_subscriptions", Help: "Subscriptions that this process pulls.",
 		}),
 		failing: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "skjold_sync_failing_subscriptions", Help: "Subscriptions whose last pull failed.",
+			Name: "skjold_sync_failing_subscriptions", Help: "Subscriptions of this process whose last pull failed.",
 		}),
 	}
 	if r == nil {

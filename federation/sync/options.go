@@ -45,6 +45,10 @@ type Options struct {
 	// may. Its error fails the page, which is pulled again.
 	Refuse func(ctx context.Context, s Subscription) (func(o *stix.Object) string, error)
 
+	// Assigned, where set, returns those of the subscriptions that this process pulls now, of several that serve the same
+	// node; it is asked once a second, and again only after it has answered. Its error stops the pulls that it is asked
+	// about until it answers again. Nil: all of them.
+	Assigned func(ctx context.Context, subscriptions []int64) ([]int64, error)
 	// OnApplied, where set, is called after a page was stored, from the goroutine of its subscription.
 	OnApplied func(s Subscription, page PulledPage, applied Applied)
 	// Logger is told of failures, recoveries and wrong clocks; nil for silence.

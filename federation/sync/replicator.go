@@ -3,6 +3,8 @@ package sync
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -10,8 +12,9 @@ import (
 // reconcileEvery is how often the subscriptions are read: a change made by another process takes effect within it.
 const reconcileEvery = time.Second
 
-// Replicator pulls every subscription, each in its own goroutine. Several processes may run one over the same store: the
-// cursor's compare-and-set keeps them from storing a page twice.
+// Replicator pulls every subscription, each in its own goroutine. Several processes may run one over the same store:
+// Options.Assigned lets one of them at a time pull a subscription, so that peers are not asked by each, and whatever it
+// says the cursor's compare-and-set keeps them from storing a page twice.
 type Replicator struct {
 	options Options
 	metrics *metrics
@@ -49,7 +52,7 @@ func (r *Replicator) Run(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		if err := r.reconcile(ctx, workers); err != nil && ctx.Err() == nil {
-			r.options.Logger.Warn("the subscriptions cannot be read; those that are known go on", "error", err)
+			r.options.Logger.Warn("the subscriptions cannot be followed; those that are pulled go on if they are this process's", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -65,6 +68,7 @@ func (r *Replicator) reconcile(ctx context.Context, workers map[int64]*worker) e
 	if err != nil {
 		return err
 	}
+	subs, unassigned := r.assigned(ctx, subs)
 	wanted := make(map[int64]Subscription, len(subs))
 	for _, s := range subs {
 		wanted[s.ID] = s
@@ -91,7 +95,23 @@ func (r *Replicator) reconcile(ctx context.Context, workers map[int64]*worker) e
 		}
 	}
 	r.metrics.subscriptions.Set(float64(len(workers)))
-	return nil
+	return unassigned
+}
+
+// assigned are the subscriptions that this process pulls; none, and the error, while that can't be told.
+func (r *Replicator) assigned(ctx context.Context, subs []Subscription) ([]Subscription, error) {
+	if r.options.Assigned == nil {
+		return subs, nil
+	}
+	ids := make([]int64, len(subs))
+	for i, s := range subs {
+		ids[i] = s.ID
+	}
+	mine, err := r.options.Assigned(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("whether this process pulls them can't be told: %w", err)
+	}
+	return slices.DeleteFunc(subs, func(s Subscription) bool { return !slices.Contains(mine, s.ID) }), nil
 }
 
 func (r *Replicator) register(w *worker) {

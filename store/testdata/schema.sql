@@ -58,6 +58,12 @@ CREATE TABLE counter (
   value BIGINT NOT NULL
 );
 
+CREATE TABLE duty (
+  name  TEXT PRIMARY KEY,
+  owner TEXT NOT NULL, -- the process's instance
+  since BIGINT NOT NULL
+);
+
 CREATE TABLE entry (
   seq         INTEGER PRIMARY KEY, -- in the order of date_added within a collection
   collection  INTEGER NOT NULL,
@@ -144,6 +150,13 @@ CREATE TABLE peer (
   account  INTEGER PRIMARY KEY REFERENCES account (number) ON DELETE CASCADE,
   jwks     BYTEA NOT NULL,
   api_root TEXT NOT NULL
+);
+
+CREATE TABLE process (
+  instance TEXT PRIMARY KEY,
+  name     TEXT NOT NULL, -- for people: the machine and the process's number on it
+  started  BIGINT NOT NULL,
+  expires  BIGINT NOT NULL
 );
 
 CREATE TABLE progress (
@@ -242,6 +255,11 @@ CREATE TABLE tombstone (
   PRIMARY KEY (collection, object, version_key)
 );
 
+CREATE TABLE used_token (
+  token   BYTEA PRIMARY KEY, -- SHA-256 of the issuer and the token's id
+  expires BIGINT NOT NULL
+);
+
 CREATE INDEX access_collection ON access (collection);
 
 CREATE INDEX client_certificate_account ON client_certificate (account);
@@ -293,4 +311,6 @@ CREATE INDEX status_received ON status (received);
 CREATE INDEX submission_turn ON submission (turn);
 
 CREATE INDEX subscription_collection ON subscription (collection);
+
+CREATE INDEX used_token_expires ON used_token (expires);
 
