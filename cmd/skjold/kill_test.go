@@ -130,29 +130,30 @@ func openDirStore(t *testing.T, dir dataDir) *store.Store {
 func introduce(t *testing.T, a, b dataDir, madeA, madeB initJSON) {
 	t.Helper()
 	sa, sb := openDirStore(t, a), openDirStore(t, b)
-	for _, pin := range []struct {
-		at   *store.Store
-		dir  dataDir
-		made initJSON
-	}{{sa, b, madeB}, {sb, a, madeA}} {
-		keys, err := federation.LoadKeys(pin.dir.keys())
-		if err != nil {
-			t.Fatal(err)
-		}
-		jwks, err := publicKeys(keys.Request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p := federation.Peer{Entity: federation.EntityID(pin.made.Entity), JWKS: jwks, APIRoot: pin.made.APIRoot, Added: time.Now()}
-		if err := pin.at.AddPeer(t.Context(), p, false); err != nil {
-			t.Fatal(err)
-		}
-	}
+	pin(t, sa, b, madeB)
+	pin(t, sb, a, madeA)
 	if err := sa.AllowPeer(t.Context(), federation.EntityID(madeB.Entity), madeA.Collection, taxii.Rights{Read: true}, stix.TLPGreen); err != nil {
 		t.Fatal(err)
 	}
 	_, err := sb.Subscribe(t.Context(), fedsync.Subscription{Peer: federation.EntityID(madeA.Entity), Collection: firstAlias, Into: madeB.Collection, Created: time.Now()})
 	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// pin pins a node, with its own keys, in the store of another.
+func pin(t *testing.T, at *store.Store, dir dataDir, made initJSON) {
+	t.Helper()
+	keys, err := federation.LoadKeys(dir.keys())
+	if err != nil {
+		t.Fatal(err)
+	}
+	jwks, err := publicKeys(keys.Request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := federation.Peer{Entity: federation.EntityID(made.Entity), JWKS: jwks, APIRoot: made.APIRoot, Added: time.Now()}
+	if err := at.AddPeer(t.Context(), p, false); err != nil {
 		t.Fatal(err)
 	}
 }
