@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/skjold-exchange/skjold/stix"
 	"github.com/skjold-exchange/skjold/taxii"
@@ -51,14 +50,15 @@ func (s *Store) kept(c *collection, v *view, r taxii.AnswerRequest) (*taxii.Answ
 		s.metrics.answered(fromPosition)
 		return v.nothing, pageKey{}, ""
 	}
-	decision := v.decide(r.Query.Visible)
+	var memory [64]byte
+	decision := v.decide(memory[:0], r.Query.Visible)
 	key := pageKey{collection: c, class: c.class(decision), name: r.Name, after: r.Query.After, limit: r.Query.Limit,
 		maxBytes: r.Query.MaxBytes, coding: r.Coding}
-	if p, ok := s.pages.GetIfPresent(key); ok && strings.HasPrefix(decision, p.decision) {
+	if p, ok := s.pages.GetIfPresent(key); ok && len(p.decision) <= len(decision) && string(decision[:len(p.decision)]) == p.decision {
 		s.metrics.answered(fromMemory)
-		return p.answer, key, decision
+		return p.answer, key, p.decision
 	}
-	return nil, key, decision
+	return nil, key, string(decision)
 }
 
 // errOutrun: between the decision and the reading of the page the log got a marking set that was not decided about.

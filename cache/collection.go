@@ -171,27 +171,27 @@ func (v *view) since(revision int64) ([]taxii.DateRange, bool) {
 }
 
 // decide asks the policy about every marking set: a byte for each, 1 for what the caller may be served. nil sees everything.
-func (v *view) decide(visible func(stix.MarkingSet, bool) bool) string {
-	var b strings.Builder
-	b.Grow(len(v.sets))
+// The decision is appended to b.
+func (v *view) decide(b []byte, visible func(stix.MarkingSet, bool) bool) []byte {
 	for _, m := range v.sets {
 		if visible == nil || visible(m.Set, m.Unknown) {
-			b.WriteByte('1')
+			b = append(b, '1')
 		} else {
-			b.WriteByte('0')
+			b = append(b, '0')
 		}
 	}
-	return b.String()
+	return b
 }
 
 // class returns the number of a decision about the sets of a state. The decision about fewer sets that it extends gives it
 // its number, once: pages of the one are then found for the other, and their own decision says whether they are good.
-func (c *collection) class(decision string) int {
+func (c *collection) class(asked []byte) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if n, ok := c.classes[decision]; ok {
+	if n, ok := c.classes[string(asked)]; ok {
 		return n
 	}
+	decision := string(asked)
 	longest := -1
 	for d := range c.classes {
 		if len(d) < len(decision) && len(d) > longest && strings.HasPrefix(decision, d) {

@@ -39,8 +39,8 @@ func (s *Server) addObjects(w http.ResponseWriter, r *http.Request) error {
 	if !rights.Read {
 		submission.Visible = func(stix.MarkingSet, bool) bool { return false }
 	}
-	ctx, cancel := s.storeContext(r)
-	defer cancel()
+	ctx := s.storeContext(r)
+	defer ctx.end()
 	status, err := s.opt.Store.Add(ctx, submission)
 	if err != nil {
 		return err
@@ -110,8 +110,8 @@ func (s *Server) deleteObject(w http.ResponseWriter, r *http.Request) error {
 	if version.isZero() {
 		version.All = true
 	}
-	ctx, cancel := s.storeContext(r)
-	defer cancel()
+	ctx := s.storeContext(r)
+	defer ctx.end()
 	if _, err := s.opt.Store.Delete(ctx, Deletion{
 		Collection: c.ID, ID: id, Version: version, SpecVersions: f.SpecVersions, Visible: s.visible(p, c),
 	}); err != nil {

@@ -7,7 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
-	"strconv"
+	"sync/atomic"
 	"time"
 )
 
@@ -24,7 +24,8 @@ type Answers interface {
 // AnswerRequest asks for an answer.
 type AnswerRequest struct {
 	Query Query
-	// Name tells what Render makes of a page: requests of equal Name and Query, apart from Visible, have equal bodies.
+	// Name tells what Render makes of a page, and what the query restricts it to: requests of equal Name and equal
+	// After, Limit and MaxBytes of the Query have equal bodies, apart from what Visible leaves out.
 	Name string
 	// Timeout is how long making the answer may take; 0 for as long as the context says. What is kept takes no time, and
 	// a timer for it would be a good part of its cost.
@@ -51,6 +52,8 @@ type Answer struct {
 	More bool
 	// Collection is as it was when the answer was made.
 	Collection Collection
+
+	lines atomic.Pointer[answerLines] // nil until somebody needs them
 }
 
 // CompressFrom is the size in octets from which a body is compressed; below, it costs more than it saves.
@@ -77,66 +80,75 @@ func (p Page) Within(maxBytes int64) Page {
 
 // answerPage answers a request for a page: from answers that are ready, if the store keeps such, or else from entries.
 // operation and the query name what render makes of a page that has entries.
-func (s *Server) answerPage(w http.ResponseWriter, r *http.Request, c Collection, p page, q Query, operation string, render func(Page) (*body, error)) error {
-	x := exchangeOf(r)
-	note := func(n extent) {
-		if q.Bytes && r.Method == http.MethodGet { // a HEAD gives nothing, and a manifest no objects
-			x.served, x.reached = n.objects, reached(p, n)
-		}
-		setDateAdded(w.Header(), p, n)
-	}
+func (s *Server) answerPage(w http.ResponseWriter, r *http.Request, p *pageRequest, operation string, render func(*pageRequest, Page) (*body, error)) error {
 	if s.answers != nil {
-		a, err := s.answer(r, c, AnswerRequest{Query: q, Name: operation + p.name(), Timeout: s.opt.Timeout, Coding: chooseEncoding(r.Header), Render: func(got Page) ([]byte, error) {
-			return x.sending.assemble(got, render)
-		}})
-		if err != nil {
-			return err
-		}
-		note(extent{objects: a.Objects, first: a.First, last: a.Last, more: a.More, collection: a.Collection})
-		if a.Objects == 0 {
-			a = emptyAnswers[x.principal.EmptyList]
-		}
-		return s.writeAnswer(w, r, a)
+		return s.answerReady(w, r, p, operation, render)
 	}
-	got, err := s.entries(r, c, q)
+	got, err := s.entries(r, p, p.query)
 	if err != nil {
 		return err
 	}
-	note(got.extent())
+	p.note(r, got.extent())
+	p.x.setDateAdded(w.Header(), p.page, got.extent())
 	if len(got.Entries) == 0 {
-		return s.writeContent(w, r, empty(x.principal.EmptyList))
+		return s.writeContent(w, r, empty(p.x.principal.EmptyList))
 	}
-	b, err := render(got)
+	b, err := render(p, got)
 	if err != nil {
 		return err
 	}
 	return s.writeContent(w, r, b)
 }
 
-// name is a text that differs for queries with different answers, visibility apart.
-func (p page) name() string {
-	return pageToken{after: p.after, limit: p.limit, match: p.Match}.String()
+// note notes what the client is given.
+func (p *pageRequest) note(r *http.Request, got extent) {
+	if p.query.Bytes && r.Method == http.MethodGet { // a HEAD gives nothing, and a manifest no objects
+		p.x.served, p.x.reached = got.objects, reached(p.page, got)
+	}
 }
 
-// answer asks the store. c is the collection as the rights and the page token were checked on it.
-func (s *Server) answer(r *http.Request, c Collection, ask AnswerRequest) (*Answer, error) {
-	a, err := s.answers.Answer(r.Context(), ask)
-	if err == nil && a.Collection.Epoch != c.Epoch {
-		return nil, errRestored
+// answerReady answers from answers that are ready, or are made now.
+func (s *Server) answerReady(w http.ResponseWriter, r *http.Request, p *pageRequest, operation string, render func(*pageRequest, Page) (*body, error)) error {
+	a, err := s.answers.Answer(r.Context(), AnswerRequest{
+		Query: p.query, Name: p.name(operation), Timeout: s.opt.Timeout, Coding: chooseEncoding(r.Header),
+		Render: func(got Page) ([]byte, error) { return p.assemble(got, render) },
+	})
+	if err != nil {
+		return err
 	}
-	return a, err
+	if a.Collection.Epoch != p.collection.Epoch {
+		return errRestored
+	}
+	got := extent{objects: a.Objects, first: a.First, last: a.Last, more: a.More, collection: a.Collection}
+	p.note(r, got)
+	h := w.Header()
+	if a.Objects > 0 {
+		lines := a.header()
+		h[firstField], h[lastField] = lines.first, lines.last
+		return s.writeAnswer(w, r, a)
+	}
+	p.x.setDateAdded(h, p.page, got)
+	return s.writeAnswer(w, r, emptyAnswers[p.x.principal.EmptyList])
+}
+
+// name is AnswerRequest.Name. Most queries have no match field, and then it takes no memory.
+func (p *pageRequest) name(operation string) string {
+	if p.Match.isZero() {
+		return operation
+	}
+	return operation + pageToken{after: p.after, limit: p.limit, match: p.Match}.String()
 }
 
 var errRestored = fmt.Errorf("the collection was restored from a backup during the request: %w", ErrUnavailable)
 
 // assemble makes the body of a page in one piece, if there is memory for that.
-func (s *share) assemble(got Page, render func(Page) (*body, error)) ([]byte, error) {
-	b, err := render(got)
+func (p *pageRequest) assemble(got Page, render func(*pageRequest, Page) (*body, error)) ([]byte, error) {
+	b, err := render(p, got)
 	if err != nil {
 		return nil, err
 	}
 	if b.size() > smallResponse {
-		if err := s.take(b.memory() + int64(b.size())); err != nil {
+		if err := p.x.sending.take(b.memory() + int64(b.size())); err != nil {
 			return nil, err
 		}
 	}
@@ -158,7 +170,8 @@ func emptyAnswer(list bool) *Answer {
 func (s *Server) writeAnswer(w http.ResponseWriter, r *http.Request, a *Answer) error {
 	x := exchangeOf(r)
 	x.sending.release() // what assembling took
-	if s.unchanged(w, r, a.Tag, a.Coding) {
+	lines := a.header()
+	if s.unchanged(w, r, a.Tag, lines.etag) {
 		return nil
 	}
 	if len(a.Body) > smallResponse {
@@ -168,10 +181,10 @@ func (s *Server) writeAnswer(w http.ResponseWriter, r *http.Request, a *Answer) 
 	}
 	h := w.Header()
 	setCommonHeaders(h)
-	h.Set("Content-Type", MediaType)
-	h.Set("Content-Length", strconv.Itoa(len(a.Body)))
+	h[typeField] = mediaTypeLine
+	h[lengthField] = lines.length
 	if a.Coding != identity {
-		h.Set("Content-Encoding", a.Coding)
+		h[codingField] = codingLines[a.Coding]
 	}
 	w.WriteHeader(http.StatusOK)
 	if r.Method != http.MethodHead {

@@ -3,6 +3,7 @@ package taxii
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -21,7 +22,8 @@ type answering struct {
 func (a *answering) Answer(ctx context.Context, r AnswerRequest) (*Answer, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if kept := a.kept[r.Name+r.Coding]; kept != nil {
+	key := fmt.Sprint(r.Name, r.Coding, r.Query.After, r.Query.Limit)
+	if kept := a.kept[key]; kept != nil {
 		return kept, nil
 	}
 	got, err := a.Entries(ctx, r.Query)
@@ -40,7 +42,7 @@ func (a *answering) Answer(ctx context.Context, r AnswerRequest) (*Answer, error
 			answer.Body, err = compress(&body{head: answer.Body}, r.Coding)
 		}
 	}
-	a.kept[r.Name+r.Coding] = answer
+	a.kept[key] = answer
 	a.made++
 	return answer, err
 }

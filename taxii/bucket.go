@@ -3,6 +3,7 @@ package taxii
 import (
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -43,13 +44,17 @@ const (
 	maxBuckets = 1 << 16
 	// sweepEvery keeps a flood of new callers from making each of them look through all buckets.
 	sweepEvery = time.Second
+	// forgetEvery is how often full buckets are forgotten although there is room.
+	forgetEvery = time.Minute
 )
 
-// buckets are the buckets of callers by name. Those that are full again are forgotten when room is needed; callers for
-// whom there is none share one. It may be used concurrently.
+// buckets are the buckets of callers by name. Those that are full again are forgotten when room is needed, and now and
+// then; callers for whom there is none share one. It may be used concurrently.
 type buckets struct {
 	now  func() time.Time
 	most int
+	// held is the number of buckets. While it is 0, nothing is missing of anybody's.
+	held atomic.Int64
 
 	mu     sync.Mutex
 	byName map[string]*bucket
@@ -75,11 +80,23 @@ func (b *buckets) take(name string, rate int64, n float64) (wait time.Duration) 
 
 // wait is take without taking anything.
 func (b *buckets) wait(name string, rate int64, n float64) time.Duration {
+	if b.full() {
+		return 0
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.now()
+	if now.Sub(b.swept) > forgetEvery {
+		b.sweep(now)
+	}
+	if b.byName[name] == nil && len(b.byName) < b.most {
+		return 0 // it would be full
+	}
 	return b.of(name, rate, now).wait(now, n)
 }
+
+// full reports that every caller's bucket is.
+func (b *buckets) full() bool { return b.held.Load() == 0 }
 
 // charge takes n of a caller's bucket even if they are not there: the caller waits longer the next time.
 func (b *buckets) charge(name string, rate int64, n float64) {
@@ -99,6 +116,7 @@ func (b *buckets) of(name string, rate int64, now time.Time) *bucket {
 	default:
 		one = &bucket{rate: rate, at: now}
 		b.byName[name] = one
+		b.held.Store(int64(len(b.byName)))
 	}
 	if one.rate != rate {
 		one.refill(now)
@@ -118,5 +136,6 @@ func (b *buckets) sweep(now time.Time) bool {
 			delete(b.byName, name)
 		}
 	}
+	b.held.Store(int64(len(b.byName)))
 	return len(b.byName) < b.most
 }

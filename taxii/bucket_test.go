@@ -105,3 +105,26 @@ func TestBucketsAreBounded(t *testing.T) {
 		t.Errorf("%d buckets after a minute, want the new one", len(b.byName))
 	}
 }
+
+// TestBucketsAreForgotten holds that buckets go when they are full again, so that asking costs nothing while nothing is missing.
+func TestBucketsAreForgotten(t *testing.T) {
+	clock := newTestClock()
+	b := newBuckets(clock.Now)
+	for range 10 {
+		if b.wait("a", 60, 1); !b.full() {
+			t.Fatal("asking alone makes a bucket")
+		}
+	}
+	b.charge("a", 60, 60)
+	for range 90 {
+		clock.advance(time.Second)
+		left := b.wait("a", 60, 60)
+		if missing := clock.now.Sub(newTestClock().now) < time.Minute; missing != (left > 0) || missing && b.full() {
+			t.Fatalf("after %s: wait %s, full %t", clock.now.Sub(newTestClock().now), left, b.full())
+		}
+	}
+	clock.advance(forgetEvery + 1)
+	if b.wait("another", 60, 1); !b.full() {
+		t.Error("the bucket is still there although nothing is missing")
+	}
+}

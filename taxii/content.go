@@ -1,7 +1,6 @@
 package taxii
 
 import (
-	"context"
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
@@ -11,23 +10,22 @@ import (
 
 // getObjects is §5.4.
 func (s *Server) getObjects(w http.ResponseWriter, r *http.Request) error {
-	c, p, err := s.readablePage(r, ObjectsEndpoint)
+	p, err := s.readablePage(r, ObjectsEndpoint)
 	if err != nil {
 		return err
 	}
-	q := s.query(r, c, p)
-	q.Bytes = true
-	return s.answerPage(w, r, c, p, q, "objects", func(got Page) (*body, error) { return envelope(p, got, false), nil })
+	p.query.Bytes = true
+	return s.answerPage(w, r, p, "objects", func(p *pageRequest, got Page) (*body, error) { return envelope(p.page, got, false), nil })
 }
 
 // getManifest is §5.3.
 func (s *Server) getManifest(w http.ResponseWriter, r *http.Request) error {
-	c, p, err := s.readablePage(r, ObjectsEndpoint)
+	p, err := s.readablePage(r, ObjectsEndpoint)
 	if err != nil {
 		return err
 	}
-	return s.answerPage(w, r, c, p, s.query(r, c, p), "manifest", func(got Page) (*body, error) {
-		manifest := Manifest{More: got.More, Next: nextToken(p, got)}
+	return s.answerPage(w, r, p, "manifest", func(p *pageRequest, got Page) (*body, error) {
+		manifest := Manifest{More: got.More, Next: nextToken(p.page, got)}
 		for _, e := range got.Entries {
 			manifest.Objects = append(manifest.Objects, e.manifestRecord())
 		}
@@ -46,13 +44,12 @@ func (e Entry) manifestRecord() ManifestRecord {
 
 // getObject is §5.6.
 func (s *Server) getObject(w http.ResponseWriter, r *http.Request) error {
-	c, p, err := s.readablePage(r, ObjectEndpoint)
+	p, err := s.readablePage(r, ObjectEndpoint)
 	if err != nil {
 		return err
 	}
-	q := s.query(r, c, p)
-	q.Bytes = true
-	got, err := s.objectEntries(r, c, q)
+	p.query.Bytes = true
+	got, err := s.objectEntries(r, p)
 	if err != nil {
 		return err
 	}
@@ -60,26 +57,26 @@ func (s *Server) getObject(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodGet {
 		x.served = len(got.Entries)
 	}
-	setDateAdded(w.Header(), p, got.extent())
-	return s.writeContent(w, r, envelope(p, got, x.principal.EmptyList))
+	x.setDateAdded(w.Header(), p.page, got.extent())
+	return s.writeContent(w, r, envelope(p.page, got, x.principal.EmptyList))
 }
 
 // getVersions is §5.8: all versions, in the order of their date added.
 func (s *Server) getVersions(w http.ResponseWriter, r *http.Request) error {
-	c, p, err := s.readablePage(r, VersionsEndpoint)
+	p, err := s.readablePage(r, VersionsEndpoint)
 	if err != nil {
 		return err
 	}
-	p.Version = VersionMatch{All: true}
-	got, err := s.objectEntries(r, c, s.query(r, c, p))
+	p.Version, p.query.Version = VersionMatch{All: true}, VersionMatch{All: true}
+	got, err := s.objectEntries(r, p)
 	if err != nil {
 		return err
 	}
-	setDateAdded(w.Header(), p, got.extent())
+	exchangeOf(r).setDateAdded(w.Header(), p.page, got.extent())
 	if len(got.Entries) == 0 {
 		return s.writeContent(w, r, empty(false))
 	}
-	versions := Versions{More: got.More, Next: nextToken(p, got)}
+	versions := Versions{More: got.More, Next: nextToken(p.page, got)}
 	for _, e := range got.Entries {
 		versions.Versions = append(versions.Versions, e.Version)
 	}
@@ -94,29 +91,44 @@ func (s *Server) writeContentResource(w http.ResponseWriter, r *http.Request, re
 	return s.writeContent(w, r, &body{head: text})
 }
 
+// pageRequest is a request that reads a page of a collection.
+type pageRequest struct {
+	page
+	x          *exchange
+	collection Collection // as the rights and the page token were checked on it
+	query      Query
+	policy     Visibility
+}
+
 // readablePage checks the rights on the collection and then reads the query.
-func (s *Server) readablePage(r *http.Request, e Endpoint) (Collection, page, error) {
+func (s *Server) readablePage(r *http.Request, e Endpoint) (*pageRequest, error) {
 	c, err := s.readable(r)
 	if err != nil {
-		return Collection{}, page{}, err
+		return nil, err
 	}
 	f, err := ParseFilter(r.URL.RawQuery, e)
 	if err != nil {
-		return Collection{}, page{}, err
+		return nil, err
 	}
-	exchangeOf(r).pull = r.Method == http.MethodGet // a HEAD reads nothing
-	p, err := f.resolve(c, s.opt.PageDefault, s.opt.PageMax)
-	return c, p, err
-}
-
-func (s *Server) query(r *http.Request, c Collection, p page) Query {
-	return Query{
+	x := exchangeOf(r)
+	x.pull = r.Method == http.MethodGet // a HEAD reads nothing
+	p := &pageRequest{x: x, collection: c, policy: s.opt.Visibility}
+	if p.page, err = f.resolve(c, s.opt.PageDefault, s.opt.PageMax); err != nil {
+		return nil, err
+	}
+	p.query = Query{
 		Collection: c.ID, After: p.after, Limit: p.limit,
 		IDs: p.IDs, Types: p.Types, SpecVersions: p.SpecVersions, Version: p.version(),
 		Values: p.observableValues(), TLPs: p.TLPs, Conditions: p.conditions(),
-		Visible:  s.visible(exchangeOf(r).principal, c),
+		Visible:  p.visible,
 		MaxBytes: s.pageBytes(),
 	}
+	return p, nil
+}
+
+// visible asks the sharing policy for the caller.
+func (p *pageRequest) visible(m stix.MarkingSet, unknown bool) bool {
+	return p.policy.Visible(p.x.principal, p.collection, m, unknown)
 }
 
 // pageBytes is the most octets of objects on a page. While slow clients hold nearly all the memory for responses, pages
@@ -132,20 +144,15 @@ func (s *Server) visible(p *Principal, c Collection) func(stix.MarkingSet, bool)
 	return func(m stix.MarkingSet, unknown bool) bool { return s.opt.Visibility.Visible(p, c, m, unknown) }
 }
 
-// storeContext bounds the store's part of a request.
-func (s *Server) storeContext(r *http.Request) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(r.Context(), s.opt.Timeout)
-}
-
-// entries asks the store. c is the collection as the rights and the page token were checked on it.
-func (s *Server) entries(r *http.Request, c Collection, q Query) (Page, error) {
-	ctx, cancel := s.storeContext(r)
-	defer cancel()
+// entries asks the store.
+func (s *Server) entries(r *http.Request, p *pageRequest, q Query) (Page, error) {
+	ctx := s.storeContext(r)
+	defer ctx.end()
 	got, err := s.opt.Store.Entries(ctx, q)
 	if err != nil {
 		return Page{}, err
 	}
-	if got.Collection.Epoch != c.Epoch {
+	if got.Collection.Epoch != p.collection.Epoch {
 		return Page{}, errRestored
 	}
 	return got.Within(q.MaxBytes), nil
@@ -153,17 +160,18 @@ func (s *Server) entries(r *http.Request, c Collection, q Query) (Page, error) {
 
 // objectEntries answers a query about the one object that the path names. ErrNotFound if the caller sees nothing of that
 // object at all; a version or a time that matches nothing is an empty page.
-func (s *Server) objectEntries(r *http.Request, c Collection, q Query) (Page, error) {
+func (s *Server) objectEntries(r *http.Request, p *pageRequest) (Page, error) {
 	id, err := stix.ParseIdentifier(chi.URLParam(r, "object"))
 	if err != nil {
 		return Page{}, notFound()
 	}
+	q := p.query
 	q.IDs, q.Types = []stix.Identifier{id}, nil
-	got, err := s.entries(r, c, q)
+	got, err := s.entries(r, p, q)
 	if err != nil || len(got.Entries) > 0 {
 		return got, err
 	}
-	held, err := s.entries(r, c, Query{
+	held, err := s.entries(r, p, Query{
 		Collection: q.Collection, Limit: 1, IDs: q.IDs, Version: VersionMatch{All: true}, Visible: q.Visible,
 	})
 	if err == nil && len(held.Entries) == 0 {
@@ -226,16 +234,18 @@ const (
 // setDateAdded sets the headers of §3.2: the first and last date added of what is returned. An empty page repeats the
 // position that was asked from, or the collection's creation, which no object precedes, so that a client that stores the
 // value misses nothing.
-func setDateAdded(h http.Header, p page, got extent) {
-	first, last := got.collection.Created, got.collection.Created
-	if p.asked {
-		first, last = p.after, p.after
-	}
+func (x *exchange) setDateAdded(h http.Header, p page, got extent) {
 	if got.objects > 0 {
-		first, last = got.first, got.last
+		x.setLine(h, firstField, got.first.String())
+		x.setLine(h, lastField, got.last.String())
+		return
 	}
-	h.Set(dateAddedFirst, first.String())
-	h.Set(dateAddedLast, last.String())
+	position := got.collection.Created
+	if p.asked {
+		position = p.after
+	}
+	x.setLine(h, firstField, position.String())
+	h[lastField] = h[firstField]
 }
 
 // reached is the position that a client which polls the collection has come to with this page: where the page ends, or, if

@@ -29,7 +29,21 @@ type DateAdded int64
 
 // String is the TAXII timestamp (§2): RFC 3339, UTC, Z, exactly six fraction digits.
 func (d DateAdded) String() string {
-	return time.UnixMicro(int64(d)).UTC().Format("2006-01-02T15:04:05.000000Z")
+	t := time.UnixMicro(int64(d)).UTC()
+	year, month, day := t.Date()
+	if !d.writable() {
+		return t.Format(dateAddedLayout)
+	}
+	hour, minute, second := t.Clock()
+	b := [len(dateAddedLayout)]byte{4: '-', 7: '-', 10: 'T', 13: ':', 16: ':', 19: '.', 26: 'Z'}
+	digits(b[0:4], year)
+	digits(b[5:7], int(month))
+	digits(b[8:10], day)
+	digits(b[11:13], hour)
+	digits(b[14:16], minute)
+	digits(b[17:19], second)
+	digits(b[20:26], t.Nanosecond()/1000)
+	return string(b[:])
 }
 
 // Collection describes a collection of this node, the same for every caller.

@@ -9,6 +9,17 @@ import (
 
 var errNotATimestamp = errors.New("not an RFC 3339 timestamp")
 
+// dateAddedLayout is the form of DateAdded.String.
+const dateAddedLayout = "2006-01-02T15:04:05.000000Z"
+
+// digits writes n, which is not negative, with as many digits as b has.
+func digits(b []byte, n int) {
+	for i := len(b) - 1; i >= 0; i-- {
+		b[i] = byte('0' + n%10)
+		n /= 10
+	}
+}
+
 // ParseDateAdded reads a timestamp as clients write it: RFC 3339 with none to nine fraction digits, Z or an offset, and a
 // space where a "+" was decoded. What is finer than a microsecond is cut off; a leap second becomes the second before it,
 // so that nothing after it is missed.

@@ -3,16 +3,18 @@ package taxii
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"net/http"
 	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -20,9 +22,12 @@ import (
 	"github.com/go-chi/chi/v5"
 )
 
-// exchange is one request and what is noted of it on the way, for the log, the metrics and Store.Observe. It belongs to
-// the request's goroutine.
+// exchange is one request and what is noted of it on the way, for the log, the metrics and Store.Observe. It is the context
+// of what handles the request, and belongs to the request's goroutine, apart from what a context has.
 type exchange struct {
+	context.Context // the request's as it came
+	path            *chi.Context
+
 	id        string
 	start     time.Time
 	operation string
@@ -42,6 +47,12 @@ type exchange struct {
 	status       int
 	bytes        int64
 	body         *requestBody // of the request, where it was opened
+
+	// What follows is here so that a request is one piece of memory.
+	recorder recorder
+	share    share
+	lines    [6]string // of the response's header, see setLine
+	used     int       // of these
 }
 
 type exchangeKey struct{}
@@ -50,16 +61,33 @@ func exchangeOf(r *http.Request) *exchange {
 	return r.Context().Value(exchangeKey{}).(*exchange)
 }
 
+// Value implements context.Context.
+func (x *exchange) Value(key any) any {
+	switch key {
+	case exchangeKey{}:
+		return x
+	case chi.RouteCtxKey:
+		return x.path
+	}
+	return x.Context.Value(key)
+}
+
+// routeContexts are memory for what chi notes of a path.
+var routeContexts = sync.Pool{New: func() any { return chi.NewRouteContext() }}
+
 // serve is the adaptor: it routes, negotiates, authenticates and calls the operation, writes the error that any of them
 // returns, and notes the request once.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{
-		id: newRequestID(), start: s.opt.Now(), operation: "none", bodyLeft: r.ContentLength != 0, sending: &share{pool: &s.sending},
+		Context: r.Context(), path: routeContexts.Get().(*chi.Context), id: newRequestID(), start: s.opt.Now(), operation: noOperation,
+		bodyLeft: r.ContentLength != 0, share: share{pool: &s.sending},
 	}
-	defer x.sending.release()
-	rw := &recorder{ResponseWriter: w, x: x, http1: r.ProtoMajor == 1, chunked: len(r.TransferEncoding) > 0, linger: min(lingering, s.opt.BodyTimeout)}
-	w.Header().Set("X-Request-Id", x.id)
-	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+	x.sending = &x.share
+	defer x.release()
+	x.recorder = recorder{ResponseWriter: w, x: x, http1: r.ProtoMajor == 1, chunked: len(r.TransferEncoding) > 0, linger: min(lingering, s.opt.BodyTimeout)}
+	rw := &x.recorder
+	x.setLine(w.Header(), requestIDField, x.id)
+	r = r.WithContext(x)
 	defer s.finish(x, r)
 	defer s.recovered(rw, r, x)
 	if err := s.dispatch(rw, r); err != nil {
@@ -67,10 +95,22 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// release gives back what the request has of others' memory.
+func (x *exchange) release() {
+	x.share.release()
+	x.path.Reset()
+	routeContexts.Put(x.path)
+	x.path = nil
+}
+
+// newRequestID names a request in the log and to the client. It is no secret: it only has to be unlike the others.
 func newRequestID() string {
 	var b [16]byte
-	rand.Read(b[:])
-	return hex.EncodeToString(b[:])
+	binary.NativeEndian.PutUint64(b[:8], rand.Uint64())
+	binary.NativeEndian.PutUint64(b[8:], rand.Uint64())
+	var text [32]byte
+	hex.Encode(text[:], b[:])
+	return string(text[:])
 }
 
 func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) error {
@@ -83,8 +123,7 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) error {
 	if path == "" && x.page && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		return frontDoor(w)
 	}
-	rctx := chi.NewRouteContext()
-	pattern := s.paths.Find(rctx, http.MethodGet, path)
+	pattern := s.paths.Find(x.path, http.MethodGet, path)
 	methods, ok := s.table[pattern]
 	if !ok {
 		return notFound()
@@ -92,7 +131,6 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) error {
 	page := s.pages[pattern]
 	x.page = x.page && page != nil
 	x.inCollection = strings.Contains(pattern, "{collection}")
-	r = r.WithContext(context.WithValue(r.Context(), chi.RouteCtxKey, rctx))
 	if !x.page && !Accepts(r.Header) {
 		return refuse(http.StatusNotAcceptable, "Not acceptable",
 			"This server speaks TAXII 2.1; send Accept: %s.", MediaType)
@@ -144,18 +182,36 @@ func methodNotAllowed(methods map[string]*route) *problem {
 // because a proxy in front may have judged another path than the one that cleaning gives.
 func routePath(r *http.Request) (string, bool) {
 	const longest = 2048
-	path, escaped := r.URL.Path, strings.ToLower(r.URL.EscapedPath())
-	if len(path) > longest || !strings.HasPrefix(path, "/") || !utf8.ValidString(path) ||
-		strings.Contains(path, "//") || strings.Contains(escaped, "%2f") ||
-		strings.ContainsFunc(path, func(c rune) bool { return c == '\\' || unicode.IsControl(c) }) {
+	path := r.URL.Path
+	if len(path) > longest || !strings.HasPrefix(path, "/") || strings.Contains(path, "//") || !plainText(path) {
 		return "", false
 	}
-	for segment := range strings.SplitSeq(path, "/") {
-		if segment == "." || segment == ".." {
-			return "", false
+	// Without RawPath, the path was written as it would be encoded, and every slash is one.
+	if r.URL.RawPath != "" && strings.Contains(strings.ToLower(r.URL.EscapedPath()), "%2f") {
+		return "", false
+	}
+	if strings.Contains(path, "/.") {
+		for segment := range strings.SplitSeq(path, "/") {
+			if segment == "." || segment == ".." {
+				return "", false
+			}
 		}
 	}
 	return strings.TrimSuffix(path, "/"), true
+}
+
+// plainText reports that a path is UTF-8 without control characters and backslashes.
+func plainText(path string) bool {
+	ascii := true
+	for i := range len(path) {
+		switch c := path[i]; {
+		case c == '\\' || c < 0x20 || c == 0x7f:
+			return false
+		case c >= utf8.RuneSelf:
+			ascii = false
+		}
+	}
+	return ascii || utf8.ValidString(path) && !strings.ContainsFunc(path, unicode.IsControl)
 }
 
 // recovered turns a panic into a 500. http.ErrAbortHandler goes on: it is how a handler drops a connection.
@@ -244,24 +300,27 @@ func (s *Server) finish(x *exchange, r *http.Request) {
 			level = slog.LevelError
 		}
 	}
-	attrs := []slog.Attr{
-		slog.String("request_id", x.id),
-		slog.String("method", cut(r.Method, 16)),
-		slog.String("path", cut(r.URL.Path, 512)),
-		slog.String("operation", x.operation),
-		slog.Int("status", x.status),
-		slog.Int64("bytes", x.bytes),
-		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
-		slog.String("principal_kind", kind),
-		slog.String("principal", name),
-		slog.String("client_ip", s.opt.ClientIP(r)),
-		slog.String("user_agent", cut(r.UserAgent(), 256)),
-		slog.Int("objects", x.served),
+	if log := s.opt.Logger.Handler(); log.Enabled(x, level) {
+		e := slog.NewRecord(now, level, "request", 0) // where in the program it is said tells nothing, and costs
+		e.AddAttrs(
+			slog.String("request_id", x.id),
+			slog.String("method", cut(r.Method, 16)),
+			slog.String("path", cut(r.URL.Path, 512)),
+			slog.String("operation", x.operation),
+			slog.Int("status", x.status),
+			slog.Int64("bytes", x.bytes),
+			slog.Float64("duration_ms", float64(took.Microseconds())/1000),
+			slog.String("principal_kind", kind),
+			slog.String("principal", name),
+			slog.String("client_ip", s.opt.ClientIP(r)),
+			slog.String("user_agent", cut(r.UserAgent(), 256)),
+			slog.Int("objects", x.served),
+		)
+		if failure != "" {
+			e.AddAttrs(slog.String("error", cut(failure, 2048)))
+		}
+		_ = log.Handle(x, e) // what slog.Logger does with the error
 	}
-	if failure != "" {
-		attrs = append(attrs, slog.String("error", cut(failure, 2048)))
-	}
-	s.opt.Logger.LogAttrs(context.WithoutCancel(r.Context()), level, "request", attrs...)
 	if x.principal != nil && x.inCollection && !x.page { // a person who looks is not the client at work
 		s.opt.Store.Observe(Served{
 			Kind: x.principal.Kind, Name: name, Collection: x.collection.ID, At: now, Pull: x.pull, Objects: x.served, Last: x.reached,

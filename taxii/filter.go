@@ -32,6 +32,11 @@ type Match struct {
 	Conditions []stix.Condition
 }
 
+// isZero reports that the query names no match field.
+func (m *Match) isZero() bool {
+	return len(m.IDs)+len(m.Types)+len(m.SpecVersions)+len(m.Values)+len(m.TLPs)+len(m.Conditions) == 0 && m.Version.isZero()
+}
+
 // Filter is the query of one request, parsed once (§3.4).
 type Filter struct {
 	Match
@@ -81,7 +86,7 @@ func ParseFilter(rawQuery string, e Endpoint) (Filter, error) {
 		return f, refuse(http.StatusRequestURITooLong, "Query too long",
 			"The query has %d octets, at most %d are read; ask with fewer match values.", len(rawQuery), maxQueryText)
 	}
-	seen := map[string]bool{}
+	seen := make([]string, 0, 8)
 	matchText := 0
 	for pair := range strings.SplitSeq(rawQuery, "&") {
 		rawName, rawValue, _ := strings.Cut(pair, "=")
@@ -96,10 +101,10 @@ func ParseFilter(rawQuery string, e Endpoint) (Filter, error) {
 		if err != nil {
 			return Filter{}, badQuery("The value of %s is not percent-encoded properly.", quote(name))
 		}
-		if seen[name] {
+		if slices.Contains(seen, name) {
 			return Filter{}, badQuery("The parameter %s occurs more than once; it takes one value, or a comma list for match fields.", quote(name))
 		}
-		seen[name] = true
+		seen = append(seen, name)
 		if strings.HasPrefix(name, "match") {
 			matchText += len(value)
 		}

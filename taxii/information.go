@@ -41,8 +41,8 @@ func (s *Server) getStatus(w http.ResponseWriter, r *http.Request) error {
 // statusText reads a status and writes it as JSON. A long one takes some tens of megabytes until it is text, whose memory
 // is counted with the responses: so few are read at once.
 func (s *Server) statusText(r *http.Request, id string) ([]byte, error) {
-	ctx, cancel := s.storeContext(r)
-	defer cancel()
+	ctx := s.storeContext(r)
+	defer ctx.end()
 	select {
 	case s.statuses <- struct{}{}:
 		defer func() { <-s.statuses }()
@@ -67,8 +67,8 @@ func (s *Server) getCollections(w http.ResponseWriter, r *http.Request) error {
 
 // callersCollections are the collections that the caller has any right on, with its rights.
 func (s *Server) callersCollections(r *http.Request) ([]CollectionResource, error) {
-	ctx, cancel := s.storeContext(r)
-	defer cancel()
+	ctx := s.storeContext(r)
+	defer ctx.end()
 	collections, err := s.opt.Store.Collections(ctx)
 	if err != nil {
 		return nil, err
@@ -111,8 +111,8 @@ func (s *Server) collection(r *http.Request) (Collection, Rights, error) {
 	if isUUID(strings.ToLower(name)) {
 		name = strings.ToLower(name)
 	}
-	ctx, cancel := s.storeContext(r)
-	defer cancel()
+	ctx := s.storeContext(r)
+	defer ctx.end()
 	c, err := s.opt.Store.Collection(ctx, name)
 	if err != nil {
 		return Collection{}, Rights{}, err

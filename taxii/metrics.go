@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,6 +17,8 @@ type metrics struct {
 	served   *prometheus.CounterVec   // objects sent, by kind of principal
 	limited  *prometheus.CounterVec   // requests answered 429, by kind of principal
 	received *prometheus.CounterVec   // objects of submissions, by outcome
+
+	operations map[string]*operationMetrics // by name
 }
 
 // Outcomes of a received object.
@@ -25,8 +28,8 @@ const (
 	outcomePending = "pending"
 )
 
-func newMetrics(r prometheus.Registerer) *metrics {
-	return &metrics{
+func newMetrics(r prometheus.Registerer, operations []string) *metrics {
+	m := &metrics{
 		requests: registered(r, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "skjold_taxii_requests_total", Help: "TAXII requests answered.",
 		}, []string{"operation", "class", "principal"})),
@@ -43,7 +46,12 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		received: registered(r, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "skjold_taxii_objects_received_total", Help: "STIX objects of submissions, by what became of them.",
 		}, []string{"outcome"})),
+		operations: make(map[string]*operationMetrics),
 	}
+	for _, name := range operations {
+		m.operations[name] = &operationMetrics{}
+	}
+	return m
 }
 
 // registered registers c, or returns the collector of the same name that another server has registered before.
@@ -65,8 +73,12 @@ func registered[C prometheus.Collector](r prometheus.Registerer, c C) C {
 }
 
 func (m *metrics) request(x *exchange, kind string, took time.Duration) {
-	m.requests.WithLabelValues(x.operation, strconv.Itoa(x.status/100)+"xx", kind).Inc()
-	m.duration.WithLabelValues(x.operation).Observe(took.Seconds())
+	op := m.operations[x.operation]
+	if op == nil {
+		op = &operationMetrics{}
+	}
+	op.request(m, x, kind).Inc()
+	lasting(&op.duration, func() prometheus.Observer { return m.duration.WithLabelValues(x.operation) }).Observe(took.Seconds())
 	if x.status == http.StatusTooManyRequests {
 		m.limited.WithLabelValues(kind).Inc()
 	}
@@ -75,11 +87,44 @@ func (m *metrics) request(x *exchange, kind string, took time.Duration) {
 	}
 }
 
+// operationMetrics are those of one operation, so that they are not looked for at each request. They are made when they
+// are first counted: what never happened is not shown.
+type operationMetrics struct {
+	duration atomic.Pointer[prometheus.Observer]
+	requests [6][len(kindLabels)]atomic.Pointer[prometheus.Counter] // by the hundreds of the status and kind
+}
+
+func (o *operationMetrics) request(m *metrics, x *exchange, kind string) prometheus.Counter {
+	class := x.status / 100
+	find := func() prometheus.Counter {
+		return m.requests.WithLabelValues(x.operation, strconv.Itoa(class)+"xx", kind)
+	}
+	for i, label := range kindLabels {
+		if label == kind && class < len(o.requests) {
+			return lasting(&o.requests[class][i], find)
+		}
+	}
+	return find()
+}
+
+// lasting returns what was found before, or finds it now.
+func lasting[T any](known *atomic.Pointer[T], find func() T) T {
+	if v := known.Load(); v != nil {
+		return *v
+	}
+	v := find()
+	known.Store(&v)
+	return v
+}
+
 func (m *metrics) submission(st Status) {
 	m.received.WithLabelValues(outcomeSuccess).Add(float64(st.SuccessCount))
 	m.received.WithLabelValues(outcomeFailure).Add(float64(st.FailureCount))
 	m.received.WithLabelValues(outcomePending).Add(float64(st.PendingCount))
 }
+
+// kindLabels are the values of the label principal.
+var kindLabels = [...]string{string(ClientAccount), string(PeerNode), "other", "none"}
 
 func kindLabel(k PrincipalKind) string {
 	if k == ClientAccount || k == PeerNode {

@@ -20,17 +20,50 @@ type mediaRange struct {
 	q       float64 // 1 where not given
 }
 
-// headerList joins a header's lines and splits them at the commas that are outside quotation marks.
-func headerList(h http.Header, name string) []string {
-	text := strings.Join(h.Values(name), ",")
-	text = text[:min(len(text), maxHeaderText)]
-	elements := splitQuoted(text, ',')
-	return elements[:min(len(elements), maxHeaderElements)]
+// elements are those of a header, one after the other.
+type elements struct {
+	element string // the one that next came to
+	rest    string
+	left    int // how many may come yet
 }
 
-func splitQuoted(s string, sep byte) []string {
-	var parts []string
-	start, quoted := 0, false
+// headerElements begins the elements of a header: its lines together, cut at the commas that are outside quotation marks.
+// name is in canonical form.
+func headerElements(h http.Header, name string) elements {
+	text := ""
+	switch lines := h[name]; len(lines) {
+	case 0:
+	case 1:
+		text = lines[0]
+	default:
+		text = strings.Join(lines, ",")
+	}
+	return elements{rest: text[:min(len(text), maxHeaderText)], left: maxHeaderElements}
+}
+
+// next goes on to the next element; false if there is none.
+func (e *elements) next() bool {
+	if e.left == 0 {
+		return false
+	}
+	var more bool
+	e.element, e.rest, more = cutUnquoted(e.rest, ',')
+	if e.left--; !more {
+		e.left = 0
+	}
+	return true
+}
+
+// cutUnquoted is strings.Cut at the first separator that is outside quotation marks.
+func cutUnquoted(s string, sep byte) (before, after string, found bool) {
+	i := strings.IndexByte(s, sep)
+	if i < 0 {
+		return s, "", false
+	}
+	if strings.IndexByte(s[:i], '"') < 0 {
+		return s[:i], s[i+1:], true
+	}
+	quoted := false
 	for i := 0; i < len(s); i++ {
 		switch {
 		case s[i] == '"':
@@ -38,22 +71,23 @@ func splitQuoted(s string, sep byte) []string {
 		case s[i] == '\\' && quoted:
 			i++
 		case s[i] == sep && !quoted:
-			parts = append(parts, s[start:i])
-			start = i + 1
+			return s[:i], s[i+1:], true
 		}
 	}
-	return append(parts, s[start:])
+	return s, "", false
 }
 
 // parseMediaRange reads type/subtype and its parameters (RFC 9110 §8.3.1, §12.5.1), as forgivingly as clients need: any
 // case, any spacing, quoted values; parameters other than version, charset and q are left out.
 func parseMediaRange(s string) (mediaRange, bool) {
-	parts := splitQuoted(strings.ToLower(s), ';')
-	m := mediaRange{name: strings.TrimSpace(parts[0]), q: 1}
+	name, rest, more := cutUnquoted(strings.ToLower(s), ';')
+	m := mediaRange{name: strings.TrimSpace(name), q: 1}
 	if main, sub, ok := strings.Cut(m.name, "/"); !ok || main == "" || sub == "" || strings.ContainsAny(m.name, " \t\"") {
 		return mediaRange{}, false
 	}
-	for _, part := range parts[1:] {
+	for more {
+		var part string
+		part, rest, more = cutUnquoted(rest, ';')
 		name, value, _ := strings.Cut(part, "=")
 		value = strings.Trim(strings.TrimSpace(value), `"`)
 		switch strings.TrimSpace(name) {
@@ -83,12 +117,12 @@ func quality(s string) float64 {
 // most specific range that speaks of TAXII decides; q=0 refuses.
 func Accepts(h http.Header) bool {
 	best, bestQ, alias, seen := -1, 0.0, 0.0, false
-	for _, element := range headerList(h, "Accept") {
-		if strings.TrimSpace(element) == "" {
+	for list := headerElements(h, "Accept"); list.next(); {
+		if strings.TrimSpace(list.element) == "" {
 			continue
 		}
 		seen = true
-		m, ok := parseMediaRange(element)
+		m, ok := parseMediaRange(list.element)
 		if !ok {
 			continue
 		}
@@ -148,21 +182,29 @@ const (
 // chooseEncoding picks the content coding of a response from Accept-Encoding (RFC 9110 §12.5.3): what the client
 // weighs most, zstd before gzip where it weighs them the same, none where it names neither. A wildcard means gzip.
 func chooseEncoding(h http.Header) string {
-	weight := map[string]float64{}
-	for _, element := range headerList(h, "Accept-Encoding") {
-		name, params, _ := strings.Cut(strings.ToLower(element), ";")
+	var zstdQ, gzipQ, otherQ, identityQ float64
+	gzipNamed := false
+	for list := headerElements(h, "Accept-Encoding"); list.next(); {
+		name, params, _ := strings.Cut(strings.ToLower(list.element), ";")
 		q := 1.0
 		if _, value, ok := strings.Cut(params, "q="); ok {
 			q = quality(strings.TrimSpace(value))
 		}
-		weight[strings.TrimSpace(name)] = q
+		switch strings.TrimSpace(name) {
+		case "zstd":
+			zstdQ = q
+		case "gzip":
+			gzipQ, gzipNamed = q, true
+		case "x-gzip", "*":
+			otherQ = max(otherQ, q)
+		case "identity":
+			identityQ = q
+		}
 	}
-	zstdQ := weight["zstd"]
-	gzipQ, ok := weight["gzip"]
-	if !ok {
-		gzipQ = max(weight["x-gzip"], weight["*"])
+	if !gzipNamed {
+		gzipQ = otherQ
 	}
-	switch identityQ := weight["identity"]; {
+	switch {
 	case zstdQ > 0 && zstdQ >= gzipQ && zstdQ >= identityQ:
 		return zstded
 	case gzipQ > 0 && gzipQ >= identityQ:

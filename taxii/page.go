@@ -57,8 +57,8 @@ func (s *Server) humanPages() map[string]handlerFunc {
 // more, and it names no kind of JSON. TAXII's own types are JSON, so whoever speaks TAXII gets TAXII.
 func wantsPage(h http.Header) bool {
 	html, wildcard := 0.0, 0.0
-	for _, element := range headerList(h, "Accept") {
-		m, ok := parseMediaRange(element)
+	for list := headerElements(h, "Accept"); list.next(); {
+		m, ok := parseMediaRange(list.element)
 		switch {
 		case !ok:
 		case m.name == "text/html" || m.name == "application/xhtml+xml":

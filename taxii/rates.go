@@ -44,13 +44,25 @@ func (e *LimitError) problem() *problem {
 // rateLimiter holds callers to their rates. An administrator has none unless they are the account's own: who has to look
 // after a node that is flooded is not to be kept out.
 type rateLimiter struct {
-	rates    Rates
-	requests *buckets
-	octets   *buckets
+	rates           Rates
+	accounts, peers callerBuckets // which have names of their own
+}
+
+// callerBuckets are the buckets of callers by name.
+type callerBuckets struct {
+	requests, octets *buckets
 }
 
 func newRateLimiter(rates Rates, now func() time.Time) *rateLimiter {
-	return &rateLimiter{rates: rates, requests: newBuckets(now), octets: newBuckets(now)}
+	both := func() callerBuckets { return callerBuckets{newBuckets(now), newBuckets(now)} }
+	return &rateLimiter{rates: rates, accounts: both(), peers: both()}
+}
+
+func (l *rateLimiter) bucketsOf(p *Principal) callerBuckets {
+	if p.Kind == PeerNode {
+		return l.peers
+	}
+	return l.accounts
 }
 
 // of are the rates that hold for a caller; 0 and less is none.
@@ -64,19 +76,16 @@ func (l *rateLimiter) of(p *Principal) Rates {
 	return rates
 }
 
-// bucketName is that of a caller; accounts and peers have names of their own.
-func (p *Principal) bucketName() string { return string(p.Kind) + " " + p.Name }
-
 // admit counts a request, or refuses it with a LimitError.
 func (l *rateLimiter) admit(p *Principal) error {
-	rates := l.of(p)
+	rates, buckets := l.of(p), l.bucketsOf(p)
 	if rates.Octets > 0 {
-		if wait := l.octets.wait(p.bucketName(), rates.Octets, 1); wait > 0 {
+		if wait := buckets.octets.wait(p.Name, rates.Octets, 1); wait > 0 {
 			return &LimitError{Of: fmt.Sprintf("the %d octets a minute of your account", rates.Octets), Wait: wait}
 		}
 	}
 	if rates.Requests > 0 {
-		if wait := l.requests.take(p.bucketName(), rates.Requests, 1); wait > 0 {
+		if wait := buckets.requests.take(p.Name, rates.Requests, 1); wait > 0 {
 			return &LimitError{Of: fmt.Sprintf("the %d requests a minute of your account", rates.Requests), Wait: wait}
 		}
 	}
@@ -86,6 +95,6 @@ func (l *rateLimiter) admit(p *Principal) error {
 // charge counts the octets of a request that has been answered.
 func (l *rateLimiter) charge(p *Principal, octets int64) {
 	if rates := l.of(p); rates.Octets > 0 && octets > 0 {
-		l.octets.charge(p.bucketName(), rates.Octets, float64(octets))
+		l.bucketsOf(p).octets.charge(p.Name, rates.Octets, float64(octets))
 	}
 }

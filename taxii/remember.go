@@ -26,7 +26,7 @@ type CredentialCache struct {
 	life time.Duration
 	most int
 	now  func() time.Time
-	macs sync.Pool // of hash.Hash
+	macs sync.Pool // of *credentialMAC
 
 	mu    sync.RWMutex
 	known map[[sha256.Size]byte]remembered
@@ -48,7 +48,7 @@ func NewCredentialCache(life time.Duration, now func() time.Time) *CredentialCac
 	_, _ = rand.Read(secret) // never fails: it ends the program instead
 	return &CredentialCache{
 		life: life, most: maxRemembered, now: now, known: make(map[[sha256.Size]byte]remembered),
-		macs: sync.Pool{New: func() any { return hmac.New(sha256.New, secret) }},
+		macs: sync.Pool{New: func() any { return &credentialMAC{hash: hmac.New(sha256.New, secret)} }},
 	}
 }
 
@@ -71,19 +71,28 @@ func (c *CredentialCache) Principal(kind string, credentials []string, find func
 	return p, nil
 }
 
+// credentialMAC is the memory that making a MAC takes. Between two uses it is empty.
+type credentialMAC struct {
+	hash hash.Hash
+	text [maxCredentials]byte
+	sum  [sha256.Size]byte
+}
+
 // mac names credentials without telling them.
-func (c *CredentialCache) mac(kind string, credentials []string) (sum [sha256.Size]byte) {
-	m := c.macs.Get().(hash.Hash)
+func (c *CredentialCache) mac(kind string, credentials []string) [sha256.Size]byte {
+	m := c.macs.Get().(*credentialMAC)
 	defer c.macs.Put(m)
-	m.Reset()
-	var text []byte
-	for _, part := range append([]string{kind}, credentials...) { // each with its length, so that no two lists look alike
+	m.hash.Reset()
+	text := binary.AppendUvarint(m.text[:0], uint64(len(kind)))
+	text = append(text, kind...)
+	for _, part := range credentials { // each with its length, so that no two lists look alike
 		text = binary.AppendUvarint(text, uint64(len(part)))
 		text = append(text, part...)
 	}
-	m.Write(text)
-	m.Sum(sum[:0])
-	return sum
+	m.hash.Write(text)
+	clear(m.text[:min(len(text), len(m.text))])
+	m.hash.Sum(m.sum[:0])
+	return m.sum
 }
 
 // remember makes room where there is none: first of what is over, then of anything.

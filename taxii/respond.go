@@ -48,21 +48,19 @@ func (s *Server) writeContent(w http.ResponseWriter, r *http.Request, b *body) e
 	if err := b.writeTo(sum); err != nil {
 		return err
 	}
-	if s.unchanged(w, r, hex.EncodeToString(sum.Sum(nil)[:16]), codingOf(r, b.size())) {
+	tag := hex.EncodeToString(sum.Sum(nil)[:16])
+	if s.unchanged(w, r, tag, []string{entityTag(tag, codingOf(r, b.size()))}) {
 		return nil
 	}
 	return s.writeBody(w, r, http.StatusOK, b)
 }
 
 // unchanged sets the headers that let a client ask for the same again, and answers with 304 if it has the body already.
-func (s *Server) unchanged(w http.ResponseWriter, r *http.Request, tag, coding string) bool {
-	etag := tag
-	if coding != identity {
-		etag += "-" + coding
-	}
+// etag is the entityTag of the body named by tag.
+func (s *Server) unchanged(w http.ResponseWriter, r *http.Request, tag string, etag []string) bool {
 	h := w.Header()
-	h.Set("ETag", `"`+etag+`"`)
-	h.Set("Cache-Control", "private, no-cache")
+	h[etagField] = etag
+	h[cacheField] = revalidateLine
 	if !knows(r.Header, tag) {
 		return false
 	}
@@ -74,8 +72,11 @@ func (s *Server) unchanged(w http.ResponseWriter, r *http.Request, tag, coding s
 
 // knows reports whether If-None-Match has the tag, in any coding.
 func knows(h http.Header, tag string) bool {
-	for _, element := range headerList(h, "If-None-Match") {
-		element = strings.Trim(strings.TrimPrefix(strings.TrimSpace(element), "W/"), `"`)
+	if h["If-None-Match"] == nil {
+		return false
+	}
+	for list := headerElements(h, "If-None-Match"); list.next(); {
+		element := strings.Trim(strings.TrimPrefix(strings.TrimSpace(list.element), "W/"), `"`)
 		base, _, _ := strings.Cut(element, "-")
 		if base == tag {
 			return true
@@ -92,8 +93,8 @@ func codingOf(r *http.Request, size int) string {
 }
 
 func setCommonHeaders(h http.Header) {
-	h.Set("Vary", "Accept, Accept-Encoding")
-	h.Set("X-Content-Type-Options", "nosniff")
+	h[varyField] = varyLine
+	h[sniffField] = noSniffLine
 }
 
 // writeBody sends a response, compressed if the client likes that. ErrUnavailable, and nothing is sent, where the memory

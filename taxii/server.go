@@ -139,7 +139,6 @@ func NewServer(o Options) *Server {
 		intake: NewIntake(IntakeOptions{
 			Limits: o.Limits, MaxObjects: o.MaxObjects, CheckObject: o.CheckObject, MaxFutureSkew: o.MaxFutureSkew, Now: o.Now,
 		}),
-		metrics:  newMetrics(o.Registerer),
 		paths:    chi.NewRouter(),
 		table:    map[string]map[string]*route{},
 		buffered: pool{holds: "submissions", most: o.MaxBuffered},
@@ -149,15 +148,21 @@ func NewServer(o Options) *Server {
 	}
 	s.pages = s.humanPages()
 	s.answers, _ = o.Store.(Answers)
+	operations := []string{noOperation}
 	for _, rt := range s.routes() {
+		operations = append(operations, rt.operation)
 		if s.table[rt.path] == nil {
 			s.table[rt.path] = map[string]*route{}
 			s.paths.Get(rt.path, http.NotFound)
 		}
 		s.table[rt.path][rt.method] = &rt
 	}
+	s.metrics = newMetrics(o.Registerer, operations)
 	return s
 }
+
+// noOperation is what a request is counted as that is none of the routes.
+const noOperation = "none"
 
 // route is one operation.
 type route struct {

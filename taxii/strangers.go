@@ -45,13 +45,12 @@ type strangerLimiter struct {
 	buckets *buckets
 }
 
-// Authenticate implements Authenticator.
+// Authenticate implements Authenticator. While nobody fails, it costs nothing.
 func (l *strangerLimiter) Authenticate(r *http.Request) (*Principal, error) {
-	address, rate, cost := network(l.opt.ClientIP(r)), l.opt.PerMinute*strangerShare, 1.0
-	if hasCredentials(r) {
-		cost = strangerShare
+	var wait time.Duration
+	if !l.buckets.full() {
+		wait = l.buckets.wait(l.cost(r))
 	}
-	wait := l.buckets.wait(address, rate, cost)
 	if wait > 0 {
 		r = r.WithContext(context.WithValue(r.Context(), guessesKey{}, true))
 	}
@@ -62,8 +61,17 @@ func (l *strangerLimiter) Authenticate(r *http.Request) (*Principal, error) {
 	case wait > 0:
 		return nil, fmt.Errorf("%w (%w)", &LimitError{Of: "the requests without valid credentials of your address", Wait: wait}, err)
 	}
-	l.buckets.charge(address, rate, cost)
+	l.buckets.charge(l.cost(r))
 	return nil, err
+}
+
+// cost is whose bucket a request takes from if it fails, what comes into that in a minute, and how much the request takes.
+func (l *strangerLimiter) cost(r *http.Request) (address string, rate int64, cost float64) {
+	cost = 1
+	if hasCredentials(r) {
+		cost = strangerShare
+	}
+	return network(l.opt.ClientIP(r)), l.opt.PerMinute * strangerShare, cost
 }
 
 func hasCredentials(r *http.Request) bool {

@@ -3,16 +3,14 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/skjold-exchange/skjold/config"
 	"github.com/skjold-exchange/skjold/federation"
 	"github.com/skjold-exchange/skjold/taxii"
 )
@@ -40,7 +38,19 @@ func (n *node) handler() http.Handler {
 	r.Mount("/", n.taxii.Handler())
 	// Of methods that it does not know chi asks nobody; they too are answered as TAXII wants every answer to be.
 	r.MethodNotAllowed(n.taxii.Handler().ServeHTTP)
-	return clientAddress(n.cfg.TrustedProxies, r)
+	return clientAddress(n.cfg.TrustedProxies, beforeOthers("/taxii2/", n.taxii.Handler(), r))
+}
+
+// beforeOthers serves what is below a path from one handler, where the router would come to after looking at the others: of
+// the requests of a node nearly all are for it.
+func beforeOthers(below string, handler, others http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, below) {
+			handler.ServeHTTP(w, r)
+			return
+		}
+		others.ServeHTTP(w, r)
+	})
 }
 
 // withoutBody closes the connection of a request that announces a body where none belongs: waiting for it would hold the
@@ -95,21 +105,4 @@ func forwarded(r *http.Request) bool {
 func fromLoopback(r *http.Request) bool {
 	a, err := netip.ParseAddrPort(r.RemoteAddr)
 	return err == nil && a.Addr().Unmap().IsLoopback()
-}
-
-// logHandler is JSON for programs and text for people, as configured.
-func logHandler(w any, cfg config.Log) slog.Handler {
-	out, ok := w.(io.Writer)
-	if !ok {
-		out = io.Discard
-	}
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(cfg.Level)); err != nil {
-		level = slog.LevelInfo
-	}
-	o := &slog.HandlerOptions{Level: level}
-	if cfg.Format == "text" || (cfg.Format == "auto" && isTerminal(w)) {
-		return slog.NewTextHandler(out, o)
-	}
-	return slog.NewJSONHandler(out, o)
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -36,7 +35,7 @@ func BenchmarkPoll(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	n, err := openNode(b.Context(), dir, cfg, slog.New(slog.NewJSONHandler(io.Discard, nil)), nil)
+	n, err := openNode(b.Context(), dir, cfg, newLogger(discardLog{}, config.Log{Format: "json"}), nil)
 	if err != nil {
 		b.Fatal(err)
 	}
