@@ -33,7 +33,7 @@ func TestDefault(t *testing.T) {
 		Limits: Limits{
 			MaxContentLength: 32 * MiB, ObjectSize: 8 * MiB, ObjectDepth: 64, PageDefault: 1000, PageMax: 10000,
 			HeaderSize: 64 * KiB, BodyTimeout: time.Minute, RequestTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
-			MaxObjects: 50_000, RequestRate: 12_000, ByteRate: 8 * GiB, FailureRate: 600, HeaderTimeout: 10 * time.Second,
+			MaxObjects: 50_000, RequestRate: 12_000, ByteRate: 8 * GiB, FailureRate: 600, IntroductionRate: 60, HeaderTimeout: 10 * time.Second,
 			SendTimeout: 10 * time.Second, MinSendRate: 128 * KiB, MaxSending: 256 * MiB,
 			FutureSkew: 24 * time.Hour,
 		},
