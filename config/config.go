@@ -297,6 +297,10 @@ type Federation struct {
 	// most three. With them and charter the node finds its own trust chain and shows it to nodes that have not pinned it.
 	Superiors []string `yaml:"superiors" default:"[]"`
 
+	// HostedBy is the superior that hosts this node's entity configuration, for a node that accepts no connections from
+	// other nodes: one of superiors. The node sends it there by itself, anew before it ends. Empty: the node answers itself.
+	HostedBy string `yaml:"hosted_by" default:""`
+
 	// AllowPrivateAddresses lets this node connect to peers on private, loopback and link-local addresses. Leave it false
 	// on the internet, where it keeps a peer's name from leading into your own network; set it to true where the nodes
 	// share a closed network, or one machine.

@@ -38,6 +38,8 @@ func (c *Config) Validate() error {
 	v.check("federation.superiors", len(c.Federation.Superiors) <= 3 && !slices.ContainsFunc(c.Federation.Superiors, func(s string) bool { return !isEntity(s) }),
 		"want at most three entities, each an absolute URL such as https://hub.example.dk")
 	v.check("federation.superiors", len(c.Federation.Superiors) == 0 || c.Federation.Charter != "", "it has no effect without federation.charter")
+	v.check("federation.hosted_by", c.Federation.HostedBy == "" || slices.Contains(c.Federation.Superiors, c.Federation.HostedBy),
+		"want one of federation.superiors")
 	v.choices()
 	v.texts()
 	v.transport()

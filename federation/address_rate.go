@@ -48,10 +48,15 @@ func (r *addressRate) take(request *http.Request) time.Duration {
 	if r == nil {
 		return 0
 	}
+	return r.takeOf(addressOf(request))
+}
+
+// takeOf is take of whoever is counted under a name.
+func (r *addressRate) takeOf(name string) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.now()
-	use := r.use(addressOf(request), now)
+	use := r.use(name, now)
 	use.refill(r.perMinute, now)
 	if use.left < 1 {
 		return time.Duration(math.Ceil((1-use.left)/r.perMinute*60)) * time.Second

@@ -3,8 +3,11 @@ package federation
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/skjold-exchange/skjold/federation/jose"
@@ -35,6 +38,10 @@ type EndpointOptions struct {
 	// IntroductionRate is how many introductions one address may send in a minute, 0 for any number; beyond it the answer
 	// is 429. Addresses of IPv6 count by their /64.
 	IntroductionRate int
+	// Hosted holds the configurations that the entity hosts for those that Registry has; Authenticate tells who sends one,
+	// as Verifier.Verify does. Both are needed for it.
+	Hosted       HostedStore
+	Authenticate func(*http.Request) (Caller, error)
 	// Authorize, where set, decides who may fetch and list: for a federation whose members are confidential. Its error is
 	// an *EndpointError, or the node's fault.
 	Authorize func(*http.Request) error
@@ -50,6 +57,7 @@ type Endpoints struct {
 	mux        *http.ServeMux
 	statements signedTexts
 	former     signedTexts
+	hostedRate *addressRate // by member
 }
 
 // endpointHandler answers a request or says why it cannot.
@@ -69,7 +77,7 @@ func NewEndpoints(o EndpointOptions) *Endpoints {
 	if o.StatementLife == 0 {
 		o.StatementLife = statementLife
 	}
-	e := &Endpoints{options: o, mux: http.NewServeMux()}
+	e := &Endpoints{options: o, mux: http.NewServeMux(), hostedRate: newAddressRate(hostedPerMinute, o.Now)}
 	e.routes()
 	return e
 }
@@ -98,6 +106,9 @@ func (e *Endpoints) routes() {
 	if o.Introductions != nil {
 		e.handle(http.MethodPost, IntroducePath, newIntroduceHandler(o.Introductions, newAddressRate(o.IntroductionRate, o.Now)).handle)
 	}
+	if o.Hosted != nil && o.Authenticate != nil && o.Registry != nil {
+		e.handleMethods(HostedPath, map[string]endpointHandler{http.MethodGet: e.getHosted, http.MethodPost: e.postHosted})
+	}
 	e.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { notFound("there is no such endpoint").write(w) })
 }
 
@@ -106,12 +117,18 @@ func (e *Endpoints) ServeHTTP(w http.ResponseWriter, r *http.Request) { e.mux.Se
 
 // handle mounts an endpoint of one method; GET comes with HEAD.
 func (e *Endpoints) handle(method, path string, h endpointHandler) {
-	allow := method
-	if method == http.MethodGet {
-		allow = "GET, HEAD"
+	e.handleMethods(path, map[string]endpointHandler{method: h})
+}
+
+// handleMethods mounts an endpoint of several methods.
+func (e *Endpoints) handleMethods(path string, handlers map[string]endpointHandler) {
+	if h, ok := handlers[http.MethodGet]; ok {
+		handlers[http.MethodHead] = h
 	}
+	allow := strings.Join(slices.Sorted(maps.Keys(handlers)), ", ")
 	e.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != method && (method != http.MethodGet || r.Method != http.MethodHead) {
+		h, ok := handlers[r.Method]
+		if !ok {
 			w.Header().Set("Allow", allow)
 			(&EndpointError{Status: http.StatusMethodNotAllowed, Code: "invalid_request", Description: "only " + allow + " is possible here"}).write(w)
 			return

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -68,7 +69,7 @@ func curl(args []string) error {
 	if req.URL, err = req.URL.Parse(url); err != nil {
 		return err
 	}
-	req.Host = req.URL.Host
+	req.Host = cmp.Or(req.Header.Get("Host"), req.URL.Host)
 	res, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {
 		return err

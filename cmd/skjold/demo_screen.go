@@ -203,10 +203,7 @@ func fitted(text string, out io.Writer) string {
 	return b.String()
 }
 
-// patience is how long a line waits for the last node, which may have been suspended.
-const patience = 15 * time.Second
-
-// tell prints a line for each object that has reached every node it may reach, or has had the time for it.
+// tell prints a line for each object that has reached every node it may reach.
 func (d *demoScreen) tell() error {
 	published := d.f.publications()
 	for ; d.told < len(published); d.told++ {
@@ -217,14 +214,10 @@ func (d *demoScreen) tell() error {
 		} else {
 			for _, s := range d.f.sites[demoPublisher+1:] {
 				at, ok := s.arrival(p.demoObject)
-				switch {
-				case ok:
-					line += fmt.Sprintf("  %s %s", s.folder, after(p.at, at))
-				case time.Since(p.at) < patience:
+				if !ok {
 					return nil // in order, so the next ones wait too
-				default:
-					line += fmt.Sprintf("  %s not yet", s.folder)
 				}
+				line += fmt.Sprintf("  %s %s", s.folder, after(p.at, at))
 			}
 		}
 		if _, err := fmt.Fprintln(d.out, line); err != nil {

@@ -37,6 +37,7 @@ type node struct {
 	replicator *sync.Replicator     // nil when federation is off
 	members    *membership          // the federation's records; nil where no founding charter is pinned
 	trust      *trust               // the same
+	hosting    *federation.Hosting  // keeps the entity configuration at a hub; nil where none hosts it
 	ready      readiness
 	auth       taxii.Authenticator
 	tls        *tlsFiles // what the node serves HTTPS with; nil for plain HTTP
@@ -102,7 +103,7 @@ func (n *node) federate(ctx context.Context, keys *nodeKeys, onApplied func(sync
 		return err
 	}
 	identity := federation.WellKnown(federation.WellKnownOptions{Configuration: func() (federation.NodeConfiguration, error) {
-		return n.says(entity, keys), nil
+		return n.says(keys), nil
 	}})
 	n.identity = identity
 	client := federation.NewHTTPClient(federation.ClientOptions{Self: entity, AllowPrivate: n.cfg.Federation.AllowPrivateAddresses})
@@ -121,6 +122,7 @@ func (n *node) federate(ctx context.Context, keys *nodeKeys, onApplied func(sync
 	if n.verifier, err = federation.NewVerifier(verifier); err != nil {
 		return err
 	}
+	n.hosting = n.newHosting(signer, identity, client, chain)
 	n.replicator, err = sync.New(sync.Options{
 		Store: n.store, Peers: partners, Signer: signer, Chain: chain, HTTP: client,
 		Interval: n.cfg.Federation.PollInterval, PageSize: n.cfg.Federation.PageSize, Lenient: n.cfg.Federation.Lenient,
@@ -132,11 +134,8 @@ func (n *node) federate(ctx context.Context, keys *nodeKeys, onApplied func(sync
 }
 
 // says is what the node says about itself now.
-func (n *node) says(entity federation.EntityID, keys *nodeKeys) federation.NodeConfiguration {
-	c := federation.NodeConfiguration{Entity: entity, APIRoot: apiRootURL(n.cfg), BaseURL: n.cfg.PublicURL}
-	for _, s := range n.cfg.Federation.Superiors {
-		c.Superiors = append(c.Superiors, federation.EntityID(s))
-	}
+func (n *node) says(keys *nodeKeys) federation.NodeConfiguration {
+	c := saidBy(n.cfg)
 	c.IssuesStatements = n.trust != nil && n.trust.issues()
 	return keys.configuration(c)
 }
@@ -192,6 +191,9 @@ func (n *node) run(ctx context.Context) error {
 	}
 	if n.trust != nil && n.trust.chain != nil {
 		group.Go(func() error { return n.trust.chain.Run(ctx) })
+	}
+	if n.hosting != nil {
+		group.Go(func() error { return n.hosting.Run(ctx) })
 	}
 	if n.replicator != nil {
 		group.Go(func() error { return n.replicator.Run(ctx) })

@@ -40,6 +40,7 @@ func (n *node) newTrust(entity federation.EntityID, keys *nodeKeys, identity *fe
 		Entity: entity, BaseURL: n.cfg.PublicURL, FederationKey: keys.federation,
 		Registry: federation.AdmittedBelow{Superior: entity, Ledger: n.members.current}, Chains: t.chainOf, Ledger: n.members.current,
 		Introductions: t.introductions, IntroductionRate: n.cfg.Limits.IntroductionRate, Logger: n.log,
+		Hosted: n.store, Authenticate: func(r *http.Request) (federation.Caller, error) { return n.verifier.Verify(r) },
 		HistoricalKeys: func(context.Context) ([]federation.HistoricalKey, error) { return keys.former(), nil },
 	})
 	return t, nil

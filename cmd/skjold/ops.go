@@ -26,7 +26,7 @@ func (n *node) handler() http.Handler {
 			r.Method(http.MethodGet, "/metrics", n.metricsHandler())
 		}
 		if n.identity != nil {
-			r.Method(http.MethodGet, federation.WellKnownPath, n.identity)
+			r.Method(http.MethodGet, federation.WellKnownPath, n.hostedByName(n.identity))
 		}
 		if n.members != nil {
 			n.mountDirectory(r)
@@ -38,7 +38,7 @@ func (n *node) handler() http.Handler {
 	r.Mount("/", n.taxii.Handler())
 	// Of methods that it does not know chi asks nobody; they too are answered as TAXII wants every answer to be.
 	r.MethodNotAllowed(n.taxii.Handler().ServeHTTP)
-	return clientAddress(n.cfg.TrustedProxies, beforeOthers("/taxii2/", n.taxii.Handler(), r))
+	return clientAddress(n.cfg.TrustedProxies, beforeOthers("/taxii2/", n.taxii.Handler(), n.belowHosted(r)))
 }
 
 // beforeOthers serves what is below a path from one handler, where the router would come to after looking at the others: of

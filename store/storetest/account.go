@@ -28,6 +28,7 @@ var accountTests = []testCase{
 	{"peers have keys and rights", testPeers},
 	{"what was served is kept with the account", testObserve},
 	{"node facts", testMeta},
+	{"configurations are hosted, the newest of each member", testHosted},
 }
 
 func testCollections(t *testing.T, f *Fixture) {

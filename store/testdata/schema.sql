@@ -97,6 +97,14 @@ CREATE TABLE facet (
   UNIQUE (collection, marking_set, type, spec_version)
 );
 
+CREATE TABLE hosted (
+  entity   TEXT PRIMARY KEY,
+  compact  TEXT NOT NULL,
+  issued   BIGINT NOT NULL,
+  expires  BIGINT NOT NULL,
+  received BIGINT NOT NULL
+);
+
 CREATE TABLE idempotency_key (
   account    TEXT NOT NULL,
   number     BIGINT NOT NULL, -- in the order of arrival
