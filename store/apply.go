@@ -15,8 +15,7 @@ func (s *Store) Apply(ctx context.Context, page sync.PulledPage) (sync.Applied, 
 	for i, item := range page.Items {
 		items[i] = item.Item
 	}
-	all, definitions, rest := receiveAll(items)
-	s.readObservables(rest)
+	all, definitions, rest := s.receiveAll(items)
 	if page.Received.IsZero() {
 		page.Received = s.now()
 	}

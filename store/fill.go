@@ -143,27 +143,10 @@ func (f *filler) flush() error {
 	if f.ctx.Err() != nil {
 		return context.Cause(f.ctx)
 	}
-	err := f.exec(func(c conn) error { return insertAll(c, f.table, f.batch) })
+	err := f.exec(func(c conn) error { return c.Insert(f.table.insertion(), f.batch) })
 	f.progress(len(f.batch))
 	f.batch, f.size = f.batch[:0], 0
 	return err
-}
-
-// bulkInserter is a connection that has a faster way than a statement for each row.
-type bulkInserter interface {
-	// BulkInsert adds rows to a table; the values of a row are in the order of the columns.
-	BulkInsert(table string, columns []string, rows [][]any) error
-}
-
-func insertAll(c conn, t table, rows [][]any) error {
-	if bulk, ok := c.(bulkInserter); ok {
-		columns := make([]string, len(t.Columns))
-		for i, column := range t.Columns {
-			columns[i] = column.Name
-		}
-		return bulk.BulkInsert(t.Name, columns, rows)
-	}
-	return c.ExecMany(`INSERT INTO `+t.Name+` (`+t.columns()+`) VALUES (`+placeholders(1, len(t.Columns))+`)`, rows)
 }
 
 // finish makes the indexes, and reads back every table and compares it with what it should be.

@@ -46,17 +46,13 @@ func lookup(c conn, collection int64, list []*incoming) (map[stix.Identifier]*he
 	all := ids(list)
 	exists := make(map[stix.Identifier]bool)
 	err := chunks(all, func(chunk []string) error {
-		return c.Query(`SELECT DISTINCT object FROM entry WHERE collection = $1 AND object IN (`+placeholders(2, len(chunk))+`)`,
-			withTexts(collection, chunk), func(r row) error { exists[stix.Identifier(r.Text(0))] = true; return nil })
+		return c.Query(heldObjectsSQL(len(chunk)), withTexts(collection, chunk),
+			func(r row) error { exists[stix.Identifier(r.Text(0))] = true; return nil })
 	})
 	if err != nil {
 		return nil, err
 	}
-	err = chunks(all, func(chunk []string) error {
-		return c.Query(`SELECT object, version_key, norm FROM tombstone WHERE collection = $1 AND object IN (`+placeholders(2, len(chunk))+`)`,
-			withTexts(collection, chunk), func(r row) error { of(r.Text(0)).bury(r.Text(1), r.Bytes(2)); return nil })
-	})
-	if err != nil {
+	if err := lookupTombstones(c, collection, all, of); err != nil {
 		return nil, err
 	}
 	var versioned []*incoming
@@ -82,6 +78,25 @@ func lookup(c conn, collection int64, list []*incoming) (map[stix.Identifier]*he
 		return nil, err
 	}
 	return objects, lookupContents(c, collection, unversioned, of)
+}
+
+// heldObjectsSQL finds which of n objects a collection holds: one way into the index for each, without a table of them on
+// the side.
+func heldObjectsSQL(n int) string {
+	return `WITH wanted (object) AS (VALUES ` + singles(2, n) + `)
+		SELECT w.object FROM wanted w WHERE EXISTS (SELECT 1 FROM entry e WHERE e.collection = $1 AND e.object = w.object)`
+}
+
+// lookupTombstones reads which versions were deleted here. Most collections never deleted anything.
+func lookupTombstones(c conn, collection int64, objects []string, of func(id string) *held) error {
+	any, err := number(c, `SELECT 1 FROM tombstone WHERE collection = $1 LIMIT 1`, collection)
+	if err != nil || any == 0 {
+		return err
+	}
+	return chunks(objects, func(chunk []string) error {
+		return c.Query(`SELECT object, version_key, norm FROM tombstone WHERE collection = $1 AND object IN (`+placeholders(2, len(chunk))+`)`,
+			withTexts(collection, chunk), func(r row) error { of(r.Text(0)).bury(r.Text(1), r.Bytes(2)); return nil })
+	})
 }
 
 // lookupVersions reads, for objects that are held, the range of versions and whether the incoming version is among them.

@@ -96,12 +96,20 @@ func (in *incoming) from(peer string) {
 }
 
 // receiveAll prepares items and returns them in their order, and those to be stored in the order of storing: marking
-// definitions first, so that no entry precedes the definition of its own marking.
-func receiveAll(items []taxii.Item) (all, definitions, rest []*incoming) {
+// definitions first, so that no entry precedes the definition of its own marking. It does what needs no transaction, so
+// that writers do not wait for it.
+func (s *Store) receiveAll(items []taxii.Item) (all, definitions, rest []*incoming) {
 	all = make([]*incoming, len(items))
-	for i, item := range items {
-		in := receive(item)
-		all[i] = in
+	inShares(len(items), func(from, to int) {
+		for i := from; i < to; i++ {
+			in := receive(items[i])
+			if in.object != nil && in.object.Type != markingDefinition {
+				in.observables = s.observables(in.object.Raw)
+			}
+			all[i] = in
+		}
+	})
+	for _, in := range all {
 		switch {
 		case in.object == nil:
 		case in.object.Type == markingDefinition:

@@ -213,6 +213,9 @@ func (u *flagUpdates) write(c conn) error {
 	return c.ExecMany(`UPDATE entry SET is_last = $4 WHERE collection = $1 AND object = $2 AND version_key = $3`, u.lasts)
 }
 
+var insertEntries = newInsertion("entry", "seq", "collection", "date_added", "facet", "is_first", "is_last", "object", "version_key",
+	"version", "norm", "raw", "violations", "revoked")
+
 // insert writes the entries at their places and keeps the counters.
 func (w *logWriter) insert(fresh []*incoming, at block) error {
 	rows := make([][]any, len(fresh))
@@ -224,9 +227,7 @@ func (w *logWriter) insert(fresh []*incoming, at block) error {
 		rows[i] = []any{at.seq + int64(i), w.collection.number, date, in.facet, in.isFirst, in.isLast,
 			string(in.object.ID), in.key, in.version, in.norm[:], in.object.Raw, in.violationsJSON, in.revokes()}
 	}
-	err := w.conn.ExecMany(`INSERT INTO entry (seq, collection, date_added, facet, is_first, is_last, object, version_key, version, norm, raw, violations, revoked)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`, rows)
-	if err != nil {
+	if err := w.conn.Insert(insertEntries, rows); err != nil {
 		return err
 	}
 	if err := w.observe(fresh, at); err != nil {
@@ -237,7 +238,7 @@ func (w *logWriter) insert(fresh []*incoming, at block) error {
 			return err
 		}
 	}
-	_, err = w.conn.Exec(`UPDATE collection SET objects = objects + $2 WHERE number = $1`, w.collection.number, len(fresh))
+	_, err := w.conn.Exec(`UPDATE collection SET objects = objects + $2 WHERE number = $1`, w.collection.number, len(fresh))
 	return err
 }
 

@@ -137,18 +137,20 @@ type block struct {
 // reserve takes n places at the end of a collection's log: dates not before now, later than every date ever given in the
 // collection, a microsecond apart.
 func reserve(c conn, collection int64, n int, now int64) (block, error) {
-	var last int64
-	found, err := one(c, `UPDATE collection
-		SET last_added = CASE WHEN last_added >= $2 THEN last_added + $3 ELSE $2 + $3 - 1 END
-		WHERE number = $1 RETURNING last_added`, []any{collection, now, n}, func(r row) error { last = r.Int(0); return nil })
+	last, err := number(c, `SELECT last_added FROM collection WHERE number = $1`, collection)
 	if err != nil {
 		return block{}, err
 	}
-	if !found {
+	date := max(now, last+1)
+	changed, err := c.Exec(`UPDATE collection SET last_added = $2 WHERE number = $1`, collection, date+int64(n)-1)
+	if err != nil {
+		return block{}, err
+	}
+	if changed == 0 {
 		return block{}, fmt.Errorf("collection %d is missing from the database", collection)
 	}
 	seq, err := take(c, "entry", n)
-	return block{seq: seq, date: last - int64(n) + 1}, err
+	return block{seq: seq, date: date}, err
 }
 
 // relearn notes what each collection knows of markings, from the definitions that it holds: until schema version 3 a

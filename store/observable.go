@@ -35,17 +35,9 @@ func (s *Store) observables(raw []byte) []int64 {
 	return slices.Compact(sorted(digests))
 }
 
-// readObservables does the reading before the write transaction, so that writers do not wait for it.
-func (s *Store) readObservables(list []*incoming) {
-	for _, in := range list {
-		in.observables = s.observables(in.object.Raw)
-	}
-}
+var insertObservables = newInsertion("observable", "collection", "value", "entry")
 
-const (
-	insertObservable = `INSERT INTO observable (collection, value, entry) VALUES ($1, $2, $3)`
-	deleteObservable = `DELETE FROM observable WHERE collection = $1 AND value = $2 AND entry = $3`
-)
+const deleteObservable = `DELETE FROM observable WHERE collection = $1 AND value = $2 AND entry = $3`
 
 // observe notes the values of entries that are being inserted at consecutive places.
 func (w *logWriter) observe(fresh []*incoming, at block) error {
@@ -57,7 +49,7 @@ func (w *logWriter) observe(fresh []*incoming, at block) error {
 	}
 	// In the order of the table, so that neighbours share a way into it.
 	slices.SortFunc(rows, func(a, b []any) int { return cmp.Compare(a[1].(int64), b[1].(int64)) })
-	return w.conn.ExecMany(insertObservable, rows)
+	return w.conn.Insert(insertObservables, rows)
 }
 
 // removeEntry deletes an entry and its values; the caller tells caches (touches). Whatever deletes entries and leaves their
@@ -107,7 +99,7 @@ func moveObservables(c conn, collection int64, moves [][]any, digests func(raw [
 		if err := c.ExecMany(deleteObservable, old); err != nil {
 			return err
 		}
-		return c.ExecMany(insertObservable, fresh)
+		return c.Insert(insertObservables, fresh)
 	})
 }
 

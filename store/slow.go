@@ -98,6 +98,13 @@ func (c timedConn) ExecMany(sql string, rows [][]any) error {
 	return c.conn.ExecMany(sql, rows)
 }
 
+// Insert implements conn.
+func (c timedConn) Insert(into *insertion, rows [][]any) error {
+	begun := time.Now()
+	defer func() { c.slow.took(into.text, time.Since(begun)) }()
+	return c.conn.Insert(into, rows)
+}
+
 // Query implements conn.
 func (c timedConn) Query(sql string, args []any, each func(row) error) error {
 	begun := time.Now()

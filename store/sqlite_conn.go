@@ -213,6 +213,10 @@ func (c *sqliteConn) ExecMany(sql string, rows [][]any) error {
 	return nil
 }
 
+// Insert implements conn, a row at a time: a statement of several rows that has to be undone whole keeps a copy of every
+// page that it changes, which costs more than it saves.
+func (c *sqliteConn) Insert(into *insertion, rows [][]any) error { return c.ExecMany(into.text, rows) }
+
 // Query implements conn.
 func (c *sqliteConn) Query(sql string, args []any, each func(row) error) error {
 	s, err := c.prepare(sql)

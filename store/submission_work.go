@@ -160,8 +160,7 @@ func (s *Store) decidePart(ctx context.Context, at claim) error {
 	if err != nil {
 		return err
 	}
-	all, definitions, rest := receiveAll(sub.Items)
-	s.readObservables(rest)
+	all, definitions, rest := s.receiveAll(sub.Items)
 	s.deciding.Store(&sub.Collection)
 	var others []string
 	defer func() {

@@ -22,8 +22,7 @@ func (s *Store) Add(ctx context.Context, sub taxii.Submission) (taxii.Status, er
 	if sub.Deferred {
 		return s.accept(ctx, sub)
 	}
-	all, definitions, rest := receiveAll(sub.Items)
-	s.readObservables(rest)
+	all, definitions, rest := s.receiveAll(sub.Items)
 	var others []string
 	defer func() { s.changed(append(others, sub.Collection)...) }()
 	var status taxii.Status

@@ -134,6 +134,15 @@ func inOrder(tables []table) ([]table, error) {
 	return sorted, nil
 }
 
+// insertion adds rows with all columns.
+func (t table) insertion() *insertion {
+	names := make([]string, len(t.Columns))
+	for i, c := range t.Columns {
+		names[i] = c.Name
+	}
+	return newInsertion(t.Name, names...)
+}
+
 // columns lists the table's columns for a statement.
 func (t table) columns() string {
 	names := make([]string, len(t.Columns))

@@ -124,3 +124,26 @@ func commitsOf(b *testing.B, n *node) (commits uint64, writes float64) {
 	b.Fatal("there is no metric of shared commits")
 	return 0, 0
 }
+
+// BenchmarkPublishEnvelope publishes envelopes of 1,000 objects over HTTP to a node with its data in TMPDIR; the rate is in
+// objects a second.
+func BenchmarkPublishEnvelope(b *testing.B) {
+	_, made, address := newBenchNode(b)
+	access := benchAccess{client: newBenchClient(), user: made.User, key: made.Password,
+		objects: "http://" + address + "/taxii2/main/collections/" + made.Collection + "/objects/"}
+	f := newBenchFeed(7)
+	posted := 0
+	for b.Loop() {
+		b.StopTimer()
+		lots, err := envelopes(f, benchEnvelope)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+		if err := access.post(b.Context(), lots[0]); err != nil {
+			b.Fatal(err)
+		}
+		posted += len(lots[0])
+	}
+	b.ReportMetric(float64(posted)/b.Elapsed().Seconds(), "objects/s")
+}
