@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/skjold-exchange/skjold/federation/sync"
 )
 
 // benchOptions are the flags of bench.
@@ -19,6 +21,10 @@ type benchOptions struct {
 	small       int
 	large       int
 	hopObjects  int
+	nodeCount   int
+	rate        int // objects a second
+	publishFor  time.Duration
+	pollEvery   time.Duration
 	rounds      int
 	duration    time.Duration
 	connections int
@@ -67,13 +73,21 @@ nothing new).`, benchRead)
 against inserting the same bytes into a bare table of the same engine; and single objects posted over many connections
 against one.`, benchIngest)
 	federation := sub("federation", "Replication: how long, and how fast", `The time from the answer to a publisher until the object can be polled two nodes further, and the rate at which a new peer
-gets a whole collection, against the rate at which it was published. The nodes ask each other every 100 ms.`, benchFederation)
+gets a whole collection, against the rate at which it was published. The nodes ask each other every 100 ms.
+
+With --nodes, instead of that, a federation of so many nodes in this one process: a centre, ten hubs below it and leaves
+below them, which ask each other every --poll. Single objects are published at the leaves at --rate a second, and go up to
+the centre and down to every node.`, benchFederation)
 	scale := sub("scale", "A large collection against a small one; memory", `Latency of pages at random places, of empty polls and of objects by id, in a collection of --large objects and in one of
 --small, and the resident memory of the process that serves them. The large collection is published over HTTP first, which
 takes a while: minutes for a million objects. With --dir it is kept, and completed by the next run.`, benchScale)
 	scale.Flags().IntVar(&o.large, "large", 1000000, "objects of the large collection")
 	scale.Flags().IntVar(&o.small, "small", 10000, "objects of the small one")
 	federation.Flags().IntVar(&o.hopObjects, "hops", 200, "objects to follow through the federation")
+	federation.Flags().IntVar(&o.nodeCount, "nodes", 0, "measure a federation of so many nodes, such as 205")
+	federation.Flags().IntVar(&o.rate, "rate", 35, "with --nodes, objects that are published in a second")
+	federation.Flags().DurationVar(&o.publishFor, "publish", time.Minute, "with --nodes, how long they are published")
+	federation.Flags().DurationVar(&o.pollEvery, "poll", 10*time.Second, "with --nodes, how often a node asks another, ± 20 %")
 	cmd.AddCommand(read, ingest, federation, scale)
 	return cmd
 }
@@ -82,7 +96,8 @@ takes a while: minutes for a million objects. With --dir it is kept, and complet
 type bench struct {
 	*app
 	benchOptions
-	work    string // directory of the run
+	work    string                                                 // directory of the run
+	applied func(sync.Subscription, sync.PulledPage, sync.Applied) // told of each page that a node pulled; nil for nothing
 	load    loader
 	figures []figure
 	notes   []string

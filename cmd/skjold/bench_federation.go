@@ -16,13 +16,16 @@ const (
 	hopPatience = 30 * time.Second
 )
 
-// benchFederation measures replication along a chain of three nodes.
+// benchFederation measures replication along a chain of three nodes, or in a federation of --nodes.
 func benchFederation(ctx context.Context, b *bench) (err error) {
 	if b.hopObjects < 1 {
 		return usagef("--hops is positive")
 	}
 	if b.database != "" {
 		return usagef("bench federation measures nodes on SQLite; leave --database-file out")
+	}
+	if b.nodeCount != 0 {
+		return benchMany(ctx, b)
 	}
 	often := func(c *config.Config) {
 		c.Federation.PollInterval, c.Federation.AllowPrivateAddresses = benchPoll, true

@@ -72,7 +72,7 @@ func (b *bench) newNode(ctx context.Context, name, database string, change func(
 	if change != nil {
 		change(cfg)
 	}
-	if err := n.open(ctx, cfg); err != nil {
+	if err := n.open(ctx, cfg, b.applied); err != nil {
 		return nil, errors.Join(err, ln.Close())
 	}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -81,11 +81,11 @@ func (b *bench) newNode(ctx context.Context, name, database string, change func(
 	return n, nil
 }
 
-func (n *benchNode) open(ctx context.Context, cfg *config.Config) (err error) {
+func (n *benchNode) open(ctx context.Context, cfg *config.Config, applied func(sync.Subscription, sync.PulledPage, sync.Applied)) (err error) {
 	if n.sink, err = os.OpenFile(os.DevNull, os.O_WRONLY, 0); err != nil {
 		return err
 	}
-	if n.node, err = openNode(ctx, n.dir, cfg, newLogger(n.sink, cfg.Log), nil); err != nil {
+	if n.node, err = openNode(ctx, n.dir, cfg, newLogger(n.sink, cfg.Log), applied); err != nil {
 		return errors.Join(err, n.sink.Close())
 	}
 	rights := map[string]taxii.Rights{n.collection: {Read: true, Write: true}}

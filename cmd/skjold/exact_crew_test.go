@@ -24,6 +24,7 @@ type crew struct {
 	seed       uint64
 	lag        time.Duration // see follower
 	elsewhere  bool          // see follower
+	proxied    bool          // the clients go by a proxy, which answers 502 or 504 where a process is lost in the middle of a request
 
 	requests, repeated, unavailable, deleted atomic.Int64
 	reasons                                  sync.Map // description to status of what was answered
@@ -67,7 +68,13 @@ func (c *crew) publishers(ctx, finish context.Context) {
 func (c *crew) again(ctx context.Context, err error) bool {
 	var answer *taxii.ResponseError
 	if errors.As(err, &answer) {
-		if answer.Status != http.StatusServiceUnavailable && answer.Status != http.StatusTooManyRequests {
+		switch answer.Status {
+		case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+		case http.StatusBadGateway, http.StatusGatewayTimeout:
+			if !c.proxied {
+				return false
+			}
+		default:
 			return false
 		}
 		c.unavailable.Add(1)

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -19,14 +18,16 @@ import (
 // composeFile is what the tests read of a Compose file.
 type composeFile struct {
 	Services map[string]struct {
-		Image       string
-		Build       map[string]string
-		Command     []string
-		Environment map[string]string
-		Volumes     []string
-		DependsOn   map[string]struct{ Condition string } `yaml:"depends_on"`
-		Healthcheck map[string]any
-		Networks    yaml.Node
+		Image           string
+		Build           map[string]string
+		Command         []string
+		Environment     map[string]string
+		Volumes         []string
+		DependsOn       map[string]struct{ Condition string } `yaml:"depends_on"`
+		Healthcheck     map[string]any
+		Ports           []string
+		StopGracePeriod string `yaml:"stop_grace_period"`
+		Networks        yaml.Node
 	}
 	Networks map[string]struct {
 		IPAM struct {
@@ -164,26 +165,8 @@ func TestProxyConfiguration(t *testing.T) {
 	if err != nil {
 		t.Skip("nginx is not installed")
 	}
-	text, err := os.ReadFile("../../deploy/nginx.conf")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	certificate, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	certPEM, keyPEM := newAuthority(t).issue("localhost", time.Now().Add(time.Hour))
-	put(t, certificate, certPEM)
-	put(t, key, keyPEM)
-	conf := strings.NewReplacer(
-		"/etc/nginx/tls/cert.pem", certificate, "/etc/nginx/tls/key.pem", key,
-		"skjold-1:8080", "127.0.0.1:8081", "skjold-2:8080", "127.0.0.1:8082", // names of the Compose network
-		"http2 on;", "", // nginx 1.25 and later
-		"worker_processes auto;", "worker_processes auto; pid "+filepath.Join(dir, "nginx.pid")+"; error_log stderr;",
-	).Replace(string(text))
-	file := filepath.Join(dir, "nginx.conf")
-	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := exec.CommandContext(t.Context(), nginx, "-t", "-p", dir, "-e", "stderr", "-c", file).CombinedOutput(); err != nil {
+	file := proxyConfiguration(t, newAuthority(t), "127.0.0.1:8443", map[string]string{"skjold-1": "127.0.0.1:8081", "skjold-2": "127.0.0.1:8082"})
+	if out, err := exec.CommandContext(t.Context(), nginx, "-t", "-p", filepath.Dir(file), "-e", "stderr", "-c", file).CombinedOutput(); err != nil {
 		t.Errorf("nginx -t: %v\n%s", err, out)
 	}
 }

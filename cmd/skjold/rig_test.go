@@ -154,7 +154,11 @@ func startProcess(t *testing.T, dir dataDir, env ...string) *process {
 	}
 	defer out.Close()
 	p.cmd.Stdout, p.cmd.Stderr = out, out
-	cfg, err := config.Load(config.LoadOptions{File: dir.config(), Env: append([]string{}, env...)})
+	load := config.LoadOptions{Env: append([]string{}, env...)}
+	if ok, _ := dir.initialised(); ok { // else the process does it, with the settings of env
+		load.File = dir.config()
+	}
+	cfg, err := config.Load(load)
 	if err != nil {
 		t.Fatal(err)
 	}
