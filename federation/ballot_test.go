@@ -133,7 +133,16 @@ func TestDirectory(t *testing.T) {
 	if m.Standing != Suspended || m.Until == nil || m.OrgID != "cvr:12345678" || m.Issues || m.Declaration.URL != "https://city.example/declaration" {
 		t.Errorf("member %+v", m)
 	}
+	if m.OrderedBy != d.Founders[1].Entity || d.NameOf(m.OrderedBy) != "Founder 1" || d.NameOf(m.Entity) != m.Name || d.NameOf("https://x.example") != "https://x.example" {
+		t.Errorf("ordered by %s, %s", m.OrderedBy, d.NameOf(m.OrderedBy))
+	}
+	if len(d.With(Suspended)) != 1 || len(d.With(InGood)) != 0 || len(d.Members) != 1 {
+		t.Errorf("suspended %+v, members %+v", d.With(Suspended), d.With(InGood))
+	}
 	decision := d.Decision(m.Admission)
+	if diff := cmp.Diff([]string{"Founder 6", "Founder 7", "Founder 8", "Founder 9"}, decision.Silent); diff != "" {
+		t.Errorf("silent founders (-want +got):\n%s", diff)
+	}
 	if decision == nil || decision.For != 6 || len(decision.Votes) != 6 || decision.Votes[5].Name != "Founder 5" || decision.Rule != MoreThanHalf {
 		t.Errorf("decision %+v", decision)
 	}

@@ -46,9 +46,11 @@ type ListedMember struct {
 	Since       time.Time    `json:"since"`
 	Until       *time.Time   `json:"until,omitempty"`
 	Reason      string       `json:"reason,omitempty"`
-	// Admission is the decision that admitted it, By the record that its standing follows from.
+	// Admission is the decision that admitted it, By the record that its standing follows from; OrderedBy is the founder or
+	// the anchor whose word alone suspends it for 72 hours.
 	Admission Hash     `json:"admission,omitempty"`
 	By        Hash     `json:"by"`
+	OrderedBy EntityID `json:"ordered_by,omitempty"`
 	Keys      []string `json:"keys,omitempty"`
 }
 
@@ -82,6 +84,8 @@ type ListedDecision struct {
 	For      int          `json:"for"`
 	Founders int          `json:"founders"`
 	Votes    []ListedVote `json:"votes"`
+	// Silent are the names of the founders who sent no vote: they count as not being for it.
+	Silent []string `json:"silent,omitempty"`
 }
 
 // ListedVote is one founder's.
@@ -135,6 +139,22 @@ func (d *Directory) issues(id EntityID) bool {
 		slices.ContainsFunc(d.Classes, func(c ListedClass) bool { return c.Hub == id })
 }
 
+// NameOf is the name of a founder or a member; its id for one without.
+func (d *Directory) NameOf(id EntityID) string {
+	if i := slices.IndexFunc(d.Founders, func(f ListedFounder) bool { return f.Entity == id }); i >= 0 {
+		return d.Founders[i].Name
+	}
+	if i := slices.IndexFunc(d.Members, func(m ListedMember) bool { return m.Entity == id }); i >= 0 && d.Members[i].Name != "" {
+		return d.Members[i].Name
+	}
+	return string(id)
+}
+
+// With returns the members of a standing, in their order.
+func (d *Directory) With(s Standing) []ListedMember {
+	return slices.DeleteFunc(slices.Clone(d.Members), func(m ListedMember) bool { return m.Standing != s })
+}
+
 // Decision finds a decision by its hash; nil if there is none.
 func (d *Directory) Decision(hash Hash) *ListedDecision {
 	if i := slices.IndexFunc(d.Decisions, func(o ListedDecision) bool { return o.Hash == hash }); i >= 0 {
@@ -144,7 +164,7 @@ func (d *Directory) Decision(hash Hash) *ListedDecision {
 }
 
 func listMember(m Member) ListedMember {
-	listed := ListedMember{Entity: m.Entity, Standing: m.Standing, Since: m.Since.UTC(), Reason: m.Reason, By: m.By, Keys: m.Keys}
+	listed := ListedMember{Entity: m.Entity, Standing: m.Standing, Since: m.Since.UTC(), Reason: m.Reason, By: m.By, OrderedBy: m.OrderedBy, Keys: m.Keys}
 	if !m.Until.IsZero() {
 		until := m.Until.UTC()
 		listed.Until = &until
@@ -189,6 +209,11 @@ func (d *Decision) List() ListedDecision {
 		listed.Votes = append(listed.Votes, ListedVote{
 			Founder: v.Founder, Name: d.Charter.Founder(v.Founder).Name, Choice: v.Choice, At: time.Unix(v.IssuedAt, 0).UTC(),
 		})
+	}
+	for _, f := range d.Charter.Founders {
+		if !slices.ContainsFunc(d.Votes, func(v *Vote) bool { return v.Founder == f.Entity }) {
+			listed.Silent = append(listed.Silent, f.Name)
+		}
 	}
 	return listed
 }

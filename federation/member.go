@@ -27,8 +27,9 @@ type Member struct {
 	Reason string
 	// Admission is the decision that admitted it by name, nil for a member of a class and for a stranger.
 	Admission *Decision
-	// By is the hash of the record that the standing follows from.
-	By Hash
+	// By is the hash of the record that the standing follows from; OrderedBy who ordered a suspension of 72 hours by itself.
+	By        Hash
+	OrderedBy EntityID
 	// Keys are the thumbprints of its federation keys, as nominated, rotated and recovered; empty where nobody named any.
 	Keys []string
 }
@@ -63,6 +64,7 @@ func (l *Ledger) history(id EntityID, now time.Time) Member {
 			ordered[e.order.Issuer] = e.at
 			if m.Standing != Suspended || !m.Until.IsZero() && m.Until.Before(e.order.until()) {
 				m.Standing, m.Since, m.Until, m.Reason, m.By = Suspended, e.at, e.order.until(), e.order.Reason, e.hash
+				m.OrderedBy = e.order.Issuer
 			}
 		}
 		m.lapse(e.at)
@@ -76,7 +78,7 @@ func (m *Member) lapse(now time.Time) {
 	if m.Standing != Suspended || m.Until.IsZero() || now.Before(m.Until) {
 		return
 	}
-	m.Standing, m.Since, m.Until, m.Reason = Stranger, m.Until, time.Time{}, ""
+	m.Standing, m.Since, m.Until, m.Reason, m.OrderedBy = Stranger, m.Until, time.Time{}, "", ""
 	if m.Admission != nil {
 		m.Standing = InGood
 	}
@@ -107,7 +109,7 @@ func (m *Member) decided(d *Decision) {
 }
 
 func (m *Member) stand(s Standing, d *Decision, reason string) {
-	m.Standing, m.Since, m.Until, m.Reason, m.By = s, d.At, time.Time{}, reason, d.Hash
+	m.Standing, m.Since, m.Until, m.Reason, m.By, m.OrderedBy = s, d.At, time.Time{}, reason, d.Hash, ""
 }
 
 // events are the records about an entity that count, not after a time, in their one order.

@@ -5,9 +5,11 @@ import (
 	_ "embed"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"html/template"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -19,10 +21,19 @@ import (
 //go:embed directory_page.html
 var directoryText string
 
-var directoryTemplate = template.Must(template.New("directory").Funcs(template.FuncMap{
-	"style": taxii.PageStyle,
-	"day":   func(t time.Time) string { return t.UTC().Format("2 January 2006") },
-}).Parse(directoryText))
+var directoryTemplate = template.Must(template.New("directory").Funcs(directoryWords(&federation.Directory{})).Parse(directoryText))
+
+// directoryWords are the functions of the page about a directory.
+func directoryWords(d *federation.Directory) template.FuncMap {
+	return template.FuncMap{
+		"style":   taxii.PageStyle,
+		"day":     func(t time.Time) string { return t.UTC().Format("2 January 2006") },
+		"minute":  func(t time.Time) string { return t.UTC().Format("2 January 2006 15:04 UTC") },
+		"title":   func(word any) string { text := fmt.Sprint(word); return strings.ToUpper(text[:1]) + text[1:] },
+		"counted": counted[int],
+		"nameOf":  d.NameOf, "decision": d.Decision,
+	}
+}
 
 // mountDirectory serves the directory of the federation as a page and as JSON. It is public within the federation: to
 // accounts and peers of this node, and not to strangers.
@@ -78,8 +89,12 @@ func (n *node) directory(write func(http.ResponseWriter, *federation.Directory) 
 }
 
 func writeDirectoryPage(w http.ResponseWriter, d *federation.Directory) error {
+	page, err := directoryTemplate.Clone()
+	if err != nil {
+		return err
+	}
 	var text bytes.Buffer
-	if err := directoryTemplate.Execute(&text, d); err != nil {
+	if err := page.Funcs(directoryWords(d)).Execute(&text, d); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Security-Policy", taxii.PagePolicy())

@@ -94,6 +94,9 @@ func decisionWords(d federation.ListedDecision) string {
 		words := map[federation.Choice]string{federation.For: "voted for it", federation.Against: "voted against it", federation.Abstain: "abstained"}[v.Choice]
 		fmt.Fprintf(&s, "  %s (%s) %s on %s\n", v.Name, v.Founder, words, stamp(v.At))
 	}
+	if len(d.Silent) > 0 {
+		fmt.Fprintf(&s, "  %s did not vote\n", strings.Join(d.Silent, ", "))
+	}
 	return strings.TrimSuffix(s.String(), "\n")
 }
 

@@ -37,56 +37,89 @@ has every vote.`,
 	return cmd
 }
 
+// printDirectory prints the directory as tables, with what needs a sentence below.
 func (a *app) printDirectory(d *federation.Directory) error {
-	fmt.Fprintf(a.out, "%s, charter version %d since %s\n\n", printable(d.Name), d.Version, stamp(d.Since))
+	fmt.Fprintf(a.out, "%s, charter version %d since %s\n", printable(d.Name), d.Version, stamp(d.Since))
 	founders := table{head: []string{"FOUNDER", "ENTITY"}}
 	for _, f := range d.Founders {
 		founders.row(f.Name, string(f.Entity))
 	}
 	for _, x := range d.Anchors {
-		founders.row("(anchor)", string(x))
+		founders.row("(trust anchor)", string(x))
 	}
-	if err := founders.print(a.out); err != nil {
-		return err
-	}
-	if len(d.Members) > 0 {
-		fmt.Fprintln(a.out)
-		t := table{head: []string{"MEMBER", "ENTITY", "CLASS", "STANDING", "SINCE", "HUB", "DECLARATION"}}
-		for _, m := range d.Members {
-			declaration := ""
-			if m.Declaration != nil {
-				declaration = m.Declaration.URL
-			}
-			class := m.Class
-			if m.Issues {
-				class += ", issues statements"
-			}
-			standing := string(m.Standing)
-			if m.Until != nil {
-				standing += " until " + stamp(*m.Until)
-			}
-			t.row(m.Name, string(m.Entity), class, standing, stamp(m.Since), string(m.Hub), declaration)
+	for _, t := range []table{founders, memberTable(d), classTable(d)} {
+		if len(t.rows) == 0 {
+			continue
 		}
+		fmt.Fprintln(a.out)
 		if err := t.print(a.out); err != nil {
 			return err
 		}
 	}
-	if len(d.Classes) > 0 {
-		fmt.Fprintln(a.out)
-		t := table{head: []string{"CLASS", "MEMBERS", "SINCE", "HUB", "DECLARATION"}}
-		for _, c := range d.Classes {
-			members := fmt.Sprint(len(c.Members))
-			if c.Members == nil {
-				members = "the list is not here"
-			}
-			t.row(c.Name, members, stamp(c.Since), string(c.Hub), c.Declaration.URL)
-		}
-		if err := t.print(a.out); err != nil {
-			return err
+	fmt.Fprintln(a.out)
+	for _, m := range d.Members {
+		if m.Standing == federation.Suspended || m.Standing == federation.Expelled {
+			fmt.Fprintln(a.out, printable(standingWords(d, m)))
 		}
 	}
 	if len(d.Contested) > 0 {
-		fmt.Fprintf(a.out, "\nFounders have signed two charters of one version, and neither is followed: %s\n", strings.Join(hashes(d.Contested), ", "))
+		fmt.Fprintf(a.out, "Founders have signed two charters of one version, and neither is followed: %s\n", strings.Join(hashes(d.Contested), ", "))
 	}
-	return nil
+	_, err := fmt.Fprintln(a.out, "Why somebody is a member, with each vote: skjold federation verify ENTITY")
+	return err
+}
+
+func memberTable(d *federation.Directory) table {
+	t := table{head: []string{"MEMBER", "ENTITY", "CLASS", "STANDING", "SINCE", "VOTES", "STATED BY", "DECLARATION"}}
+	for _, m := range d.Members {
+		declaration := ""
+		if m.Declaration != nil {
+			declaration = m.Declaration.URL
+		}
+		class := m.Class
+		if m.Issues {
+			class += ", issues statements"
+		}
+		t.row(m.Name, string(m.Entity), class, string(m.Standing), stamp(m.Since), votesFor(d, m.Admission), string(m.Hub), declaration)
+	}
+	return t
+}
+
+func classTable(d *federation.Directory) table {
+	t := table{head: []string{"CLASS", "MEMBERS", "SINCE", "VOTES", "STATED BY", "DECLARATION"}}
+	for _, c := range d.Classes {
+		members := fmt.Sprint(len(c.Members))
+		if c.Members == nil {
+			members = "the list is not here"
+		}
+		t.row(c.Name, members, stamp(c.Since), votesFor(d, c.Admission), string(c.Hub), c.Declaration.URL)
+	}
+	return t
+}
+
+// votesFor says how many founders were for a decision; "" for none.
+func votesFor(d *federation.Directory, hash federation.Hash) string {
+	decision := d.Decision(hash)
+	if decision == nil {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d", decision.For, decision.Founders)
+}
+
+// standingWords is why a member is suspended or expelled.
+func standingWords(d *federation.Directory, m federation.ListedMember) string {
+	var s strings.Builder
+	fmt.Fprintf(&s, "%s is %s since %s", m.Entity, m.Standing, stamp(m.Since))
+	if m.OrderedBy != "" {
+		fmt.Fprintf(&s, " by the word of %s alone", d.NameOf(m.OrderedBy))
+	} else if votes := votesFor(d, m.By); votes != "" {
+		fmt.Fprintf(&s, " by %s founders", votes)
+	}
+	if m.Until != nil {
+		fmt.Fprintf(&s, ", until %s unless the founders decide otherwise", stamp(*m.Until))
+	}
+	if m.Reason != "" {
+		fmt.Fprintf(&s, ": %s", m.Reason)
+	}
+	return s.String()
 }

@@ -74,6 +74,7 @@ type entityCheck struct {
 	Since     string                      `json:"since,omitempty"`
 	Until     string                      `json:"until,omitempty"`
 	Reason    string                      `json:"reason,omitempty"`
+	OrderedBy federation.EntityID         `json:"ordered_by,omitempty"` // whose word alone suspends it
 	Keys      []string                    `json:"keys,omitempty"`
 	Chain     *chainJSON                  `json:"chain,omitempty"`
 	Problem   string                      `json:"problem,omitempty"` // of the chain
@@ -118,7 +119,7 @@ func (a *app) verifyEntity(ctx context.Context, id federation.EntityID, f verify
 	now := time.Now()
 	m := ledger.Member(id, now)
 	v := &entityCheck{
-		Entity: id, Standing: m.Standing, Since: jsonTime(m.Since), Until: jsonTime(m.Until), Reason: m.Reason, Keys: m.Keys,
+		Entity: id, Standing: m.Standing, Since: jsonTime(m.Since), Until: jsonTime(m.Until), Reason: m.Reason, OrderedBy: m.OrderedBy, Keys: m.Keys,
 		Role: roleOf(id, charter), Decisions: []federation.ListedDecision{}, charter: charter.Version, since: m.Since, until: m.Until,
 	}
 	var chain *federation.TrustChain
@@ -297,7 +298,11 @@ func (v *entityCheck) words() string {
 	case v.Standing == federation.Stranger:
 		fmt.Fprintf(&s, "%s was never admitted by name\n", v.Entity)
 	default:
-		fmt.Fprintf(&s, "%s is %s since %s: %s\n", v.Entity, v.Standing, stamp(v.since), v.Reason)
+		by := ""
+		if v.OrderedBy != "" {
+			by = fmt.Sprintf(" by the word of %s alone", v.OrderedBy)
+		}
+		fmt.Fprintf(&s, "%s is %s since %s%s: %s\n", v.Entity, v.Standing, stamp(v.since), by, v.Reason)
 		if v.Until != "" {
 			fmt.Fprintf(&s, "it ends on %s unless the founders decide otherwise\n", stamp(v.until))
 		}
