@@ -57,6 +57,9 @@ type Config struct {
 	// Cache keeps pages ready to be sent.
 	Cache Cache `yaml:"cache"`
 
+	// Memory bounds what a serve process takes of the machine's memory.
+	Memory Memory `yaml:"memory"`
+
 	// Redis is a second place for pages, which the serve processes of a hub share. A node of one process needs none.
 	Redis Redis `yaml:"redis"`
 
@@ -112,6 +115,14 @@ type Database struct {
 type Cache struct {
 	// Size is how much memory the pages may take, 1MiB to 1TiB.
 	Size ByteSize `yaml:"size" default:"128MiB"`
+}
+
+// Memory bounds what a serve process takes of the machine's memory.
+type Memory struct {
+	// SoftLimit is how much memory the process may take, SQLite's caches (about 100 MiB) apart, before it looks for what it no
+	// longer needs all the time; 128MiB to 1TiB. What is being received and sent comes on top, by the limits below. 0B:
+	// 176MiB and cache.size. GOMEMLIMIT and GOGC in the environment go first.
+	SoftLimit ByteSize `yaml:"soft_limit" default:"0B"`
 }
 
 // Redis is a second place for pages, which the serve processes of a hub share.

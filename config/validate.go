@@ -161,6 +161,9 @@ func (v *validation) ranges() {
 	between(v, "submissions.pending_size", s.PendingSize, MiB, 1024*GiB)
 	between(v, "submissions.pending_size_per_account", s.PendingSizePerAccount, MiB, max(MiB, s.PendingSize))
 	between(v, "cache.size", v.config.Cache.Size, MiB, 1024*GiB)
+	if v.config.Memory.SoftLimit != 0 {
+		between(v, "memory.soft_limit", v.config.Memory.SoftLimit, 128*MiB, 1024*GiB)
+	}
 	between(v, "redis.database", v.config.Redis.Database, 0, 1_000_000)
 	between(v, "federation.poll_interval", f.PollInterval, 100*time.Millisecond, 24*time.Hour)
 	between(v, "federation.page_size", f.PageSize, 1, 10_000)

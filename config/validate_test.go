@@ -111,6 +111,8 @@ func TestValidate(t *testing.T) {
 		{"no time for headers", "limits.header_timeout", func(c *Config) { c.Limits.HeaderTimeout = 0 }},
 		{"no time to receive", "limits.send_timeout", func(c *Config) { c.Limits.SendTimeout = 0 }},
 		{"modem", "limits.min_send_rate", func(c *Config) { c.Limits.MinSendRate = KiB - 1 }},
+		{"memory by itself", "", func(c *Config) { c.Memory.SoftLimit = 0 }},
+		{"little memory", "memory.soft_limit", func(c *Config) { c.Memory.SoftLimit = 128*MiB - 1 }},
 		{"room for the largest body", "", func(c *Config) { c.Limits.MaxReceiving = 4 * c.Limits.MaxContentLength }},
 		{"no room for the largest body", "limits.max_receiving", func(c *Config) { c.Limits.MaxReceiving = 4*c.Limits.MaxContentLength - 1 }},
 		{"no room for a page", "limits.max_sending", func(c *Config) { c.Limits.MaxSending = MiB }},

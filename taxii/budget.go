@@ -19,6 +19,9 @@ type pool struct {
 // room is what is left now.
 func (p *pool) room() int64 { return p.most - p.used.Load() }
 
+// Held is how much memory the submissions and larger responses take that are being received and sent now, in octets.
+func (s *Server) Held() int64 { return s.buffered.used.Load() + s.sending.used.Load() }
+
 // share is what one request has taken of a pool. It belongs to the request's goroutine.
 type share struct {
 	pool   *pool

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/skjold-exchange/skjold/config"
 	"github.com/skjold-exchange/skjold/federation/sync"
 )
 
@@ -173,6 +174,7 @@ func (a *app) bench(ctx context.Context, o benchOptions, measure func(context.Co
 	if o.rounds < minRounds || o.objects < 2000 || o.duration <= 0 || o.connections < 1 {
 		return usagef("--rounds is at least %d, --objects at least 2000, and --duration and --connections are positive", minRounds)
 	}
+	defer boundMemory(config.Default(), func() int64 { return 0 })() // as serve does
 	b := &bench{app: a, benchOptions: o, work: o.dir, load: findLoader(o.ownLoad)}
 	if b.work == "" {
 		if b.work, err = os.MkdirTemp("", "skjold-bench-"); err != nil {

@@ -79,6 +79,8 @@ func (a *app) serve(cmd *cobra.Command) error {
 		log.Warn("the entity is an https URL, but this node neither has a certificate (tls) nor is told that a proxy is in front (behind_proxy)")
 	}
 	log.Info("starting", "version", versionText(), "data", string(dir), "config", cfg)
+	unbound := boundMemory(cfg, n.taxii.Held)
+	defer unbound()
 	err = n.serve(ctx, ln)
 	return errors.Join(err, n.close())
 }
