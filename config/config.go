@@ -312,6 +312,14 @@ type Federation struct {
 	// other nodes: one of superiors. The node sends it there by itself, anew before it ends. Empty: the node answers itself.
 	HostedBy string `yaml:"hosted_by" default:""`
 
+	// RevocationInterval is how often the lists of suspended members are asked for, and, at the secretariat, signed: 1s to 5m.
+	// A list is fresh for three of the secretariat's intervals; who is suspended stands in it at once.
+	RevocationInterval time.Duration `yaml:"revocation_interval" default:"5m"`
+
+	// StatementLife is how long a statement that this node signs holds, about itself or about its members, 10s to 24h. A
+	// node that is cut off from the secretariat goes on for so long with the peers that it knows.
+	StatementLife time.Duration `yaml:"statement_life" default:"24h"`
+
 	// AllowPrivateAddresses lets this node connect to peers on private, loopback and link-local addresses. Leave it false
 	// on the internet, where it keeps a peer's name from leading into your own network; set it to true where the nodes
 	// share a closed network, or one machine.

@@ -41,7 +41,7 @@ func TestDefault(t *testing.T) {
 		Submissions: Submissions{SyncObjects: 5000, Pending: 64, PendingPerAccount: 8, PendingSize: GiB, PendingSizePerAccount: 256 * MiB},
 		Log:         Log{Level: "info", Format: "auto"},
 		Metrics:     Metrics{Clients: 200},
-		Federation:  Federation{Enabled: true, PollInterval: time.Minute, PageSize: 1000},
+		Federation:  Federation{Enabled: true, PollInterval: time.Minute, PageSize: 1000, RevocationInterval: 5 * time.Minute, StatementLife: 24 * time.Hour},
 		Cache:       Cache{Size: 128 * MiB},
 	}
 	if diff := cmp.Diff(want, Default(), ignoreOrigin); diff != "" {

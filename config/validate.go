@@ -166,6 +166,8 @@ func (v *validation) ranges() {
 	}
 	between(v, "redis.database", v.config.Redis.Database, 0, 1_000_000)
 	between(v, "federation.poll_interval", f.PollInterval, 100*time.Millisecond, 24*time.Hour)
+	between(v, "federation.revocation_interval", f.RevocationInterval, time.Second, 5*time.Minute)
+	between(v, "federation.statement_life", f.StatementLife, 10*time.Second, 24*time.Hour)
 	between(v, "federation.page_size", f.PageSize, 1, 10_000)
 }
 

@@ -134,6 +134,10 @@ func TestValidate(t *testing.T) {
 
 		{"polling all the time", "federation.poll_interval", func(c *Config) { c.Federation.PollInterval = 0 }},
 		{"a charter that is no hash", "federation.charter", func(c *Config) { c.Federation.Charter = "ours" }},
+		{"lists that are asked for too seldom", "federation.revocation_interval", func(c *Config) { c.Federation.RevocationInterval = 5*time.Minute + 1 }},
+		{"lists without a pause", "federation.revocation_interval", func(c *Config) { c.Federation.RevocationInterval = 0 }},
+		{"statements longer than a day", "federation.statement_life", func(c *Config) { c.Federation.StatementLife = 24*time.Hour + 1 }},
+		{"statements too short to be renewed", "federation.statement_life", func(c *Config) { c.Federation.StatementLife = 9 * time.Second }},
 		{"empty pulls", "federation.page_size", func(c *Config) { c.Federation.PageSize = 0 }},
 
 		{"metrics of their own", "", func(c *Config) { c.Metrics.Listen = "127.0.0.1:9090" }},

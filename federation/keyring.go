@@ -206,8 +206,8 @@ func (r *KeyRing) Rotate(use KeyUse, from, now time.Time) (RingKey, error) {
 // old, and removes the files of request keys that are retired. It tells whether anything changed.
 func (r *KeyRing) RotateRequestKey(now time.Time) (changed bool, err error) {
 	current := r.current(RequestKey, now)
-	if due := current.From.Add(requestKeyLife); current.until.IsZero() && !now.Before(due.Add(-KeyNotice)) {
-		from := due
+	if r.RequestKeyDue(now) {
+		from := current.From.Add(requestKeyLife)
 		if earliest := now.Add(KeyNotice); from.Before(earliest) {
 			from = earliest // the node was off
 		}
@@ -224,6 +224,24 @@ func (r *KeyRing) RotateRequestKey(now time.Time) (changed bool, err error) {
 		changed = true
 	}
 	return changed, nil
+}
+
+// federationKeyLife is how long a federation key should sign.
+const federationKeyLife = 365 * 24 * time.Hour
+
+// Due is when the next key of a use is to be made, at the latest, so that it is published in time before the present one is
+// as old as it should get. RotateRequestKey makes a request key then.
+func (r *KeyRing) Due(use KeyUse, now time.Time) time.Time {
+	life := requestKeyLife
+	if use == FederationKey {
+		life = federationKeyLife
+	}
+	return r.current(use, now).From.Add(life - KeyNotice)
+}
+
+// RequestKeyDue tells whether RotateRequestKey would make a key at a time.
+func (r *KeyRing) RequestKeyDue(now time.Time) bool {
+	return r.current(RequestKey, now).until.IsZero() && !now.Before(r.Due(RequestKey, now))
 }
 
 func (r *KeyRing) retired(use KeyUse, now time.Time) []RingKey {

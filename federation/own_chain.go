@@ -21,7 +21,7 @@ const (
 	firstRetry = 5 * time.Second
 	lastRetry  = 5 * time.Minute
 	// soonest is the shortest pause after one that found a chain, however short that lives.
-	soonest = 10 * time.Second
+	soonest = time.Second
 )
 
 // OwnChainOptions say how a node finds its own trust chain.

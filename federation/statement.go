@@ -319,3 +319,17 @@ func firstOf(claims jose.Object, names []string) (string, bool) {
 	}
 	return "", false
 }
+
+// IssuerOf reads who has issued a statement, without verifying anything: for people who look at a chain. It is "" for what
+// is no statement.
+func IssuerOf(compact string) EntityID {
+	u, err := jose.Parse(compact, statementType, 0)
+	if err != nil {
+		return ""
+	}
+	iss, err := u.Claims.Text("iss")
+	if err != nil {
+		return ""
+	}
+	return EntityID(iss)
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -49,6 +50,8 @@ func (a authenticator) Authenticate(r *http.Request) (*taxii.Principal, error) {
 	case err == nil:
 	case reason == federation.ChainUnknown:
 		return nil, &taxii.ChallengeError{Code: federation.UnknownChain, Err: err}
+	case errors.Is(err, errIsolated): // it is this node that has to come back
+		return nil, fmt.Errorf("%w: %w", taxii.ErrUnavailable, err)
 	case reason == "" || reason == federation.TooMany: // the store does not answer, or the peer used up its memory of tokens
 		return nil, fmt.Errorf("%w: %w", taxii.ErrUnavailable, err)
 	default:

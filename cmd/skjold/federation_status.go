@@ -70,15 +70,27 @@ func (a *app) quarantineCommand() *cobra.Command {
 
 func (a *app) federationStatusCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "status", Short: "Tell how replication goes: peers, subscriptions, errors", Args: cobra.NoArgs,
+		Use: "status", Short: "Tell the state of this node's part in the federation, and how replication goes", Args: cobra.NoArgs,
+		Long: `Tell the state of this node's part in the federation: normal; stale, while the list of suspended members is too old to take
+in anybody new; isolated, while no trust chain of this node holds. Then how old the lists are, when the chain ends, when the
+keys are renewed, and for each subscription how the last pull went. It reads the data directory, so it works while the node
+is stopped too.`,
+		Example: "  skjold federation status\n  skjold federation status --json | jq -r .federation.state",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
 				s, err := a.collectStatus(ctx, st)
 				if err != nil {
 					return err
 				}
+				own, err := a.ownState(ctx, st)
+				if err != nil {
+					return err
+				}
 				if a.json {
-					return printJSON(a.out, map[string]any{"peers": s.Peers, "subscriptions": s.Subscriptions})
+					return printJSON(a.out, map[string]any{"federation": own, "peers": s.Peers, "subscriptions": s.Subscriptions})
+				}
+				if err := own.print(a.out, s.Running); err != nil {
+					return err
 				}
 				return a.printFederation(ctx, st)
 			})

@@ -29,6 +29,7 @@ type node struct {
 	cfg        *config.Config
 	log        *slog.Logger
 	registry   *prometheus.Registry
+	keys       *nodeKeys
 	store      *store.Store
 	cache      *cache.Store // the store with ready pages, for the TAXII server
 	taxii      *taxii.Server
@@ -71,6 +72,7 @@ func openNode(ctx context.Context, dir dataDir, cfg *config.Config, log *slog.Lo
 		n.cache, err = openCache(n.store, cfg, log, n.registry)
 	}
 	if err == nil && cfg.Federation.Enabled {
+		n.keys = keys
 		err = n.federate(ctx, keys, onApplied)
 	}
 	if err != nil {
@@ -102,7 +104,7 @@ func (n *node) federate(ctx context.Context, keys *nodeKeys, onApplied func(sync
 	if err != nil {
 		return err
 	}
-	identity := federation.WellKnown(federation.WellKnownOptions{Configuration: func() (federation.NodeConfiguration, error) {
+	identity := federation.WellKnown(federation.WellKnownOptions{Life: n.cfg.Federation.StatementLife, Configuration: func() (federation.NodeConfiguration, error) {
 		return n.says(keys), nil
 	}})
 	n.identity = identity
@@ -114,10 +116,11 @@ func (n *node) federate(ctx context.Context, keys *nodeKeys, onApplied func(sync
 	var chain func() []string
 	partners := partners{pinned: n.store}
 	if n.members != nil {
-		if n.trust, err = n.newTrust(entity, keys, identity, client); err != nil {
+		if n.trust, err = n.newTrust(ctx, entity, keys, identity, client); err != nil {
 			return err
 		}
 		verifier.Introductions, chain, partners.chains = n.trust.introductions, n.trust.statements, n.trust.peers
+		verifier.Allow, partners.allow = n.trust.state.allow, n.trust.state.allow
 	}
 	if n.verifier, err = federation.NewVerifier(verifier); err != nil {
 		return err
@@ -126,7 +129,7 @@ func (n *node) federate(ctx context.Context, keys *nodeKeys, onApplied func(sync
 	n.replicator, err = sync.New(sync.Options{
 		Store: n.store, Peers: partners, Signer: signer, Chain: chain, HTTP: client,
 		Interval: n.cfg.Federation.PollInterval, PageSize: n.cfg.Federation.PageSize, Lenient: n.cfg.Federation.Lenient,
-		Limits: objectLimits(n.cfg), Check: checkObject(n.cfg), MaxFutureSkew: n.cfg.Limits.FutureSkew, Refuse: n.refuseUnmarked,
+		Limits: objectLimits(n.cfg), Check: checkObject(n.cfg), MaxFutureSkew: n.cfg.Limits.FutureSkew, Refuse: n.refuseForeign,
 		Assigned:  n.assigned,
 		OnApplied: onApplied, Logger: n.log, Registerer: n.registry,
 	})
@@ -166,6 +169,16 @@ func (n *node) tokensAhead(ctx context.Context, until time.Time) error {
 	return n.store.SetMeta(ctx, aheadFact, until.UTC().Format(time.RFC3339))
 }
 
+// refuseForeign keeps objects of peers out of a collection, all of them while the node is isolated.
+func (n *node) refuseForeign(ctx context.Context, s sync.Subscription) (func(*stix.Object) string, error) {
+	if n.trust != nil {
+		if reason := n.trust.state.quarantine(); reason != "" {
+			return func(*stix.Object) string { return reason }, nil
+		}
+	}
+	return n.refuseUnmarked(ctx, s)
+}
+
 // refuseUnmarked keeps objects without a TLP marking out of a collection that takes marked ones only. Its error fails
 // the page, which is then pulled again: that the store does not answer is no fault of the objects.
 func (n *node) refuseUnmarked(ctx context.Context, s sync.Subscription) (func(*stix.Object) string, error) {
@@ -186,11 +199,11 @@ func (n *node) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return n.store.Run(ctx) })
 	group.Go(func() error { return n.cache.Run(ctx) })
-	if n.members != nil {
-		group.Go(func() error { return n.members.run(ctx) })
+	if n.trust != nil {
+		group.Go(func() error { return n.trust.run(ctx) })
 	}
-	if n.trust != nil && n.trust.chain != nil {
-		group.Go(func() error { return n.trust.chain.Run(ctx) })
+	if n.cfg.Federation.Enabled {
+		group.Go(func() error { return n.runRotation(ctx, n.keys) })
 	}
 	if n.hosting != nil {
 		group.Go(func() error { return n.hosting.Run(ctx) })

@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
 	"github.com/skjold-exchange/skjold/federation"
 )
 
@@ -18,12 +21,17 @@ type trust struct {
 	chain         *federation.OwnChain // nil without superiors: an anchor, or a node that only pinned peers know
 	peers         *federation.PeerChains
 	endpoints     http.Handler
+	revoked       *revocations
+	state         *nodeState
 }
 
 // newTrust prepares the node's part. identity is what it says about itself.
-func (n *node) newTrust(entity federation.EntityID, keys *nodeKeys, identity *federation.WellKnownHandler, client *http.Client) (*trust, error) {
+func (n *node) newTrust(ctx context.Context, entity federation.EntityID, keys *nodeKeys, identity *federation.WellKnownHandler, client *http.Client) (*trust, error) {
 	t := &trust{entity: entity, members: n.members}
-	t.introductions = federation.NewIntroductions(federation.IntroductionOptions{Self: entity, Chain: t.chainOptions})
+	if err := t.openRevocations(ctx, n, keys, client); err != nil {
+		return nil, err
+	}
+	t.introductions = federation.NewIntroductions(federation.IntroductionOptions{Self: entity, Chain: t.chainOptions, Closed: func() error { return t.state.closed() }})
 	t.peers = federation.NewPeerChains(federation.PeerChainOptions{
 		Self: entity, HTTP: client, Chain: t.chainOptions, Hosts: t.hosts, Logger: n.log, Dir: filepath.Join(string(n.dir), "federation", "chains"),
 	})
@@ -36,8 +44,12 @@ func (n *node) newTrust(entity federation.EntityID, keys *nodeKeys, identity *fe
 			return nil, err
 		}
 	}
+	var err error
+	if t.state, err = newNodeState(ctx, t, n.store, n.registry, n.log); err != nil {
+		return nil, err
+	}
 	t.endpoints = federation.NewEndpoints(federation.EndpointOptions{
-		Entity: entity, BaseURL: n.cfg.PublicURL, FederationKey: keys.federation,
+		Entity: entity, BaseURL: n.cfg.PublicURL, FederationKey: keys.federation, StatementLife: n.cfg.Federation.StatementLife, Revocations: t.revoked.list,
 		Registry: federation.AdmittedBelow{Superior: entity, Ledger: n.members.current}, Chains: t.chainOf, Ledger: n.members.current,
 		Introductions: t.introductions, IntroductionRate: n.cfg.Limits.IntroductionRate, Logger: n.log,
 		Hosted: n.store, Authenticate: func(r *http.Request) (federation.Caller, error) { return n.verifier.Verify(r) },
@@ -49,9 +61,41 @@ func (n *node) newTrust(entity federation.EntityID, keys *nodeKeys, identity *fe
 // chainOptions are what trust chains are checked against now.
 func (t *trust) chainOptions() federation.ChainOptions {
 	if ledger := t.members.current(); ledger != nil {
-		return ledgerChainOptions(ledger, time.Now())
+		o := admissionChainOptions(ledger, time.Now())
+		o.Revoked = t.revoked.refuse
+		return o
 	}
 	return federation.ChainOptions{Now: time.Now()}
+}
+
+// openRevocations prepares the node to sign, fetch and keep revocation lists.
+func (t *trust) openRevocations(ctx context.Context, n *node, keys *nodeKeys, client *http.Client) error {
+	failures := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "skjold_federation_list_failures_total", Help: "Attempts to get the revocation lists of the anchors, and records, that failed.",
+	})
+	if err := n.registry.Register(failures); err != nil {
+		return err
+	}
+	t.revoked = &revocations{
+		entity: t.entity, store: n.store, client: client, members: n.members, key: keys.federation, interval: n.cfg.Federation.RevocationInterval,
+		log: n.log, failures: failures.Inc,
+	}
+	for _, s := range n.cfg.Federation.Superiors {
+		t.revoked.superiors = append(t.revoked.superiors, federation.EntityID(s))
+	}
+	return t.revoked.open(ctx)
+}
+
+// run keeps the node's part in the federation until ctx ends.
+func (t *trust) run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return t.members.run(ctx) })
+	group.Go(func() error { return t.revoked.run(ctx) })
+	group.Go(func() error { return t.state.run(ctx) })
+	if t.chain != nil {
+		group.Go(func() error { return t.chain.Run(ctx) })
+	}
+	return group.Wait()
 }
 
 // hosts are the hubs that may host the configuration of an entity.

@@ -17,15 +17,20 @@ import (
 type partners struct {
 	pinned federation.Peers
 	chains *federation.PeerChains // nil where no founding charter is pinned
+	// allow, where set, has the last word: who is revoked is not pulled from.
+	allow func(p federation.Peer, kid string) error
 }
 
 // Peer implements federation.Peers.
 func (p partners) Peer(ctx context.Context, id federation.EntityID) (federation.Peer, error) {
 	peer, err := p.pinned.Peer(ctx, id)
-	if p.chains == nil || !errors.Is(err, federation.ErrUnknownPeer) {
-		return peer, err
+	if p.chains != nil && errors.Is(err, federation.ErrUnknownPeer) {
+		peer, err = p.chains.Peer(ctx, id)
 	}
-	return p.chains.Peer(ctx, id)
+	if err == nil && p.allow != nil {
+		err = p.allow(peer, "")
+	}
+	return peer, err
 }
 
 // checkPartner tells whether a node may be pulled from: it is pinned, or its trust chain is found and holds; the chain is
@@ -69,6 +74,15 @@ func (a *app) resolveChain(ctx context.Context, cfg *config.Config, id federatio
 // ledgerChainOptions are what chains are checked against by the records alone: the anchors of the charter in force, the
 // votes behind every statement, and who is suspended. Without a charter there are no anchors, and no chain holds.
 func ledgerChainOptions(ledger *federation.Ledger, now time.Time) federation.ChainOptions {
+	o := admissionChainOptions(ledger, now)
+	if o.Anchors != nil {
+		o.Revoked = federation.NewRevocations(ledger).Check(now)
+	}
+	return o
+}
+
+// admissionChainOptions leave out who is suspended otherwise than by the records.
+func admissionChainOptions(ledger *federation.Ledger, now time.Time) federation.ChainOptions {
 	o := federation.ChainOptions{Now: now}
 	charter, err := ledger.Charter()
 	if err != nil {
@@ -78,7 +92,6 @@ func ledgerChainOptions(ledger *federation.Ledger, now time.Time) federation.Cha
 	o.Admission = func(superior federation.EntityID, s *federation.SubordinateStatement) error {
 		return ledger.CheckAdmission(superior, s, now)
 	}
-	o.Revoked = federation.NewRevocations(ledger).Check(now)
 	return o
 }
 
