@@ -48,6 +48,7 @@ type OwnChain struct {
 	chain   *TrustChain
 	since   time.Time // when it was found
 	failure error     // of the last search, nil after one that found it
+	tried   bool      // whether a search has ended
 }
 
 // NewOwnChain makes the keeper of a chain, with the chain of the file if it still holds.
@@ -103,11 +104,18 @@ func (c *OwnChain) Err() error {
 	return c.failure
 }
 
+// Searched tells whether a search has ended since the start, with or without a chain.
+func (c *OwnChain) Searched() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.tried
+}
+
 // Refresh looks for the chain once, and keeps the one that there is if it finds none.
 func (c *OwnChain) Refresh(ctx context.Context) error {
 	chain, err := c.search(ctx)
 	c.mu.Lock()
-	c.failure = err
+	c.failure, c.tried = err, true
 	if err == nil {
 		c.chain, c.since = chain, c.options.Chain().Now
 	}

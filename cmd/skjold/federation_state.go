@@ -93,7 +93,9 @@ func (a *app) ownState(ctx context.Context, st *store.Store) (ownStateJSON, erro
 	anchor := slices.ContainsFunc(charter.Anchors, func(c federation.Anchor) bool { return string(c.Entity) == cfg.Entity })
 	h := federation.Health{ChainUntil: noEnd}
 	if len(cfg.Federation.Superiors) > 0 && !anchor {
-		h.ChainUntil = noted.ChainUntil
+		if !noted.ChainUntil.IsZero() {
+			h.ChainUntil = noted.ChainUntil
+		}
 		told.Chain = ownChain(dir, cfg, noted, now)
 	}
 	known, err := knownLists(ctx, st, ledger, now)

@@ -120,7 +120,7 @@ func (n *node) federate(ctx context.Context, keys *nodeKeys, onApplied func(sync
 			return err
 		}
 		verifier.Introductions, chain, partners.chains = n.trust.introductions, n.trust.statements, n.trust.peers
-		verifier.Allow, partners.allow = n.trust.state.allow, n.trust.state.allow
+		verifier.Allow, partners.allow, partners.revoked = n.trust.state.allow, n.trust.state.allowPull, n.trust.state.revoked
 	}
 	if n.verifier, err = federation.NewVerifier(verifier); err != nil {
 		return err

@@ -18,15 +18,15 @@ import (
 // stateFact is where a node notes the state of its part in the federation, for the operator and for the next start.
 const stateFact = "federation_state"
 
-// noEnd is the end of a chain that a node needs not: an anchor, or one that only pinned peers know.
+// noEnd is the end of a chain that a node needs not: an anchor, one that only pinned peers know, or one that is joining.
 var noEnd = time.Date(9999, time.January, 1, 0, 0, 0, 0, time.UTC)
 
 // notedState is what a running node notes about itself.
 type notedState struct {
 	State federation.State `json:"state"`
 	Since time.Time        `json:"since"` // when the state began
-	// ChainUntil is when the own chain ends, or ended; without any yet, when one was first wanted.
-	ChainUntil time.Time `json:"chain_until"`
+	// ChainUntil is when the own chain ends, or ended; zero where there was none yet.
+	ChainUntil time.Time `json:"chain_until,omitzero"`
 	ChainError string    `json:"chain_error,omitempty"` // why the last search for the chain failed
 	// Lists tell how the last fetch of each anchor's list went.
 	Lists map[federation.EntityID]fetchedList `json:"lists,omitempty"`
@@ -107,7 +107,9 @@ func (s *nodeState) chainUntil(now time.Time) time.Time {
 	switch {
 	case chain != nil && chain.Check(s.trust.chainOptions()) == nil:
 		s.noted.ChainUntil = chain.Expires
-	case s.noted.ChainUntil.IsZero() || now.Before(s.noted.ChainUntil):
+	case s.noted.ChainUntil.IsZero():
+		return noEnd // it is joining: until it has had a chain, its pinned peers are what they were
+	case now.Before(s.noted.ChainUntil):
 		s.noted.ChainUntil = now.UTC().Truncate(time.Second)
 	}
 	return s.noted.ChainUntil
@@ -207,6 +209,24 @@ func (s *nodeState) allow(p federation.Peer, kid string) error {
 		}
 	}
 	return nil
+}
+
+// revoked is why a node is not even looked for, to pull from it.
+func (s *nodeState) revoked(id federation.EntityID) error {
+	err := s.trust.revoked.refuse(id, "", time.Now())
+	if err != nil {
+		s.refused.WithLabelValues("revoked").Inc()
+	}
+	return err
+}
+
+// allowPull is allow for a node that this one is about to pull from. After a start it waits for the first search for the own
+// chain: what came before would go to quarantine for nothing.
+func (s *nodeState) allowPull(p federation.Peer) error {
+	if chain := s.trust.chain; chain != nil && !chain.Searched() && s.watch.Health().Quarantine(time.Now()) {
+		return errors.New("this node has just started and is looking for its trust chain")
+	}
+	return s.allow(p, "")
 }
 
 // closed is why nobody new may introduce itself now.

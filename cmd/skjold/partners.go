@@ -17,18 +17,24 @@ import (
 type partners struct {
 	pinned federation.Peers
 	chains *federation.PeerChains // nil where no founding charter is pinned
-	// allow, where set, has the last word: who is revoked is not pulled from.
-	allow func(p federation.Peer, kid string) error
+	// revoked, where set, is why a node is not asked anything; allow, where set, has the last word.
+	revoked func(id federation.EntityID) error
+	allow   func(p federation.Peer) error
 }
 
 // Peer implements federation.Peers.
 func (p partners) Peer(ctx context.Context, id federation.EntityID) (federation.Peer, error) {
+	if p.revoked != nil {
+		if err := p.revoked(id); err != nil {
+			return federation.Peer{}, err
+		}
+	}
 	peer, err := p.pinned.Peer(ctx, id)
 	if p.chains != nil && errors.Is(err, federation.ErrUnknownPeer) {
 		peer, err = p.chains.Peer(ctx, id)
 	}
 	if err == nil && p.allow != nil {
-		err = p.allow(peer, "")
+		err = p.allow(peer)
 	}
 	return peer, err
 }
