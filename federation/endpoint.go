@@ -136,7 +136,11 @@ func (e *Endpoints) handleMethods(path string, handlers map[string]endpointHandl
 		if err := h(w, r); err != nil {
 			answer := endpointErrorOf(err)
 			if answer.Status >= http.StatusInternalServerError {
-				e.options.Logger.ErrorContext(r.Context(), "federation endpoint failed", "path", r.URL.Path, "error", err)
+				level := slog.LevelError
+				if answer.Status == http.StatusServiceUnavailable { // it is meant so, for a while
+					level = slog.LevelWarn
+				}
+				e.options.Logger.Log(r.Context(), level, "federation endpoint failed", "path", r.URL.Path, "error", err)
 			}
 			answer.write(w)
 		}

@@ -23,7 +23,7 @@ const (
 )
 
 // firstFetchRetry is the pause after lists could not be fetched; it doubles up to the interval.
-const firstFetchRetry = 5 * time.Second
+const firstFetchRetry = time.Second
 
 // checkedFor is how long what is revoked is not asked of the records and the lists anew.
 const checkedFor = 500 * time.Millisecond
