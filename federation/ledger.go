@@ -61,6 +61,9 @@ func OpenLedger(founding Hash, store RecordStore) (*Ledger, error) {
 	return l, nil
 }
 
+// Founding is the hash of the first charter, which the operator has pinned.
+func (l *Ledger) Founding() Hash { return l.founding }
+
 // Refresh takes the records that another process has put into the store, and returns how many. What does not verify is an
 // error that names it; the others are taken all the same.
 func (l *Ledger) Refresh() (int, error) {

@@ -142,6 +142,9 @@ suspension'.`,
 			m := ledger.Member(subject, now)
 			text := fmt.Sprintf("%s suspends %s until %s, unless the founders decide otherwise.\nIt is in the records here. Every other node: skjold federation records import FILE",
 				issuer, subject, stamp(m.Until))
+			if ledger.IssuesStatements(subject) {
+				text += fmt.Sprintf("\n%s issues statements: whoever is a member by them is not served meanwhile either.", subject)
+			}
 			if m.By != hash {
 				text = fmt.Sprintf("The order is in the records, and changes nothing: %s is %s since %s.", subject, m.Standing, stamp(m.Since))
 			}

@@ -61,7 +61,7 @@ func (a *app) charterShowCommand() *cobra.Command {
 				return err
 			}
 			switch {
-			case onlyHash:
+			case onlyHash && !a.json:
 				_, err = fmt.Fprintln(a.out, charter.Hash())
 			case a.json:
 				err = printJSON(a.out, map[string]any{"hash": charter.Hash(), "charter": charter})
@@ -141,7 +141,7 @@ func (a *app) charterSignCommand() *cobra.Command {
 			}
 			return a.deliver(delivery{
 				out: out, record: []byte(signature), facts: map[string]any{"charter": charter.Hash(), "thumbprint": key.ID()},
-				text: charterWords(charter) + fmt.Sprintf("\nSigned as %s with the key %s", who, key.ID()),
+				text: charterWords(charter) + fmt.Sprintf("\nSigned as %s with the key %s. Whoever has all signatures: skjold federation charter combine SIGNATURE...", who, key.ID()),
 			})
 		},
 	}
@@ -187,7 +187,7 @@ func (a *app) charterCombineCommand() *cobra.Command {
 			}
 			return a.deliver(delivery{
 				out: out, record: record, facts: map[string]any{"charter": s.Charter.Hash(), "version": s.Charter.Version, "signatures": len(s.Signatures)},
-				text: charterWords(s.Charter) + fmt.Sprintf("\nIn force with %d signatures. Each node: skjold federation charter import FILE", len(s.Signatures)),
+				text: charterWords(s.Charter) + fmt.Sprintf("\nIn force with %d signatures. %s", len(s.Signatures), afterCharter(s.Charter)),
 			})
 		},
 	}
@@ -229,12 +229,35 @@ further one must be signed under the rules of the one before it.`,
 			if contested := ledger.Contested(); len(contested) > 0 {
 				fmt.Fprintf(a.err, "warning: founders have signed two charters of one version (%s); neither is followed\n", strings.Join(hashes(contested), ", "))
 			}
-			_, err = fmt.Fprintf(a.out, "Charter version %d of %s is in the records\n", charter.Version, printable(charter.Name))
-			return err
+			fmt.Fprintf(a.out, "Charter version %d of %s is in the records\n", charter.Version, printable(charter.Name))
+			if a.unpinned() {
+				fmt.Fprintf(a.out, "The node does not know yet which federation is its own: skjold config set federation.charter=%s --data %s\n", ledger.Founding(), a.data)
+			}
+			return nil
 		},
 	}
 	a.charterFlag(cmd, &pin)
 	return cmd
+}
+
+// afterCharter says what every node does with a charter.
+func afterCharter(c *federation.Charter) string {
+	take := "Each node: skjold federation charter import FILE"
+	if c.Version > 1 {
+		return take + ". The hash that is pinned stays that of version 1."
+	}
+	return fmt.Sprintf("Each node pins it, once, and takes it:\n  skjold config set federation.charter=%s\n  skjold federation charter import FILE", c.Hash())
+}
+
+// unpinned tells whether the data directory is a node whose configuration names no charter, so that it would not know of
+// its federation when it runs.
+func (a *app) unpinned() bool {
+	dir := dataDir(a.data)
+	if node, err := dir.initialised(); err != nil || !node {
+		return false
+	}
+	cfg, err := a.loadConfig(dir, nil)
+	return err == nil && cfg.Federation.Charter == ""
 }
 
 func hashes(list []federation.Hash) []string {

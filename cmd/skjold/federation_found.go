@@ -205,7 +205,7 @@ func (a *app) deliverDraft(charter *federation.Charter, out string) error {
 // charterWords is a charter for people: everything that it says.
 func charterWords(c *federation.Charter) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: charter version %d of %s\nhash  %s\n", c.Name, c.Version, stamp(time.Unix(c.IssuedAt, 0)), spoken(string(c.Hash())))
+	fmt.Fprintf(&b, "%s: charter version %d of %s\nhash  %s\nto read out  %s\n", c.Name, c.Version, stamp(time.Unix(c.IssuedAt, 0)), c.Hash(), spoken(string(c.Hash())))
 	if c.Previous != "" {
 		fmt.Fprintf(&b, "follows  %s\n", c.Previous)
 	}

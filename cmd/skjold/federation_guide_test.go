@@ -49,7 +49,8 @@ func TestFederationGuide(t *testing.T) {
 	}
 	for _, want := range []string{
 		"In force with 3 signatures", "2 of 3 founders are for it", `the class "The municipalities" of 2 members`, "https://hub.example is a member since",
-		"suspends https://hub.example until", "reinstatement of https://hub.example", "recovery of https://hub.example", "[https://hub.example]", "up to TLP:GREEN", "A shared shield: charter version 2",
+		"suspends https://hub.example until", "reinstatement of https://hub.example", "recovery of https://hub.example", "[https://hub.example]", "up to TLP:GREEN", "A shared shield: charter version 3",
+		"https://regions.example suspends https://skjold.city.example until", "reinstatement of https://skjold.city.example",
 	} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("the guide's commands print nothing of %q:\n%s", want, out)

@@ -33,7 +33,7 @@ func (a *app) keysNewCommand() *cobra.Command {
 			if a.json {
 				return printJSON(a.out, map[string]string{"file": args[0], "thumbprint": key.ID()})
 			}
-			_, err = fmt.Fprintf(a.out, "Made the key %s in %s, readable by you alone. Keep a copy in a safe: a lost vote key takes a new charter to replace.\n", key.ID(), args[0])
+			_, err = fmt.Fprintf(a.out, "Made the key %s in %s, readable by you alone. Keep a copy in a safe: a lost vote key takes a new charter to replace.\nTo send to the others: skjold federation keys public %s >FILE\n", key.ID(), args[0], args[0])
 			return err
 		},
 	}
@@ -50,6 +50,9 @@ func (a *app) keysPublicCommand() *cobra.Command {
 				return err
 			}
 			text := []byte(key.ID())
+			if onlyThumbprint && a.json {
+				return printJSON(a.out, map[string]string{"thumbprint": key.ID()})
+			}
 			if !onlyThumbprint {
 				if text, err = publicKeys(key); err != nil {
 					return err

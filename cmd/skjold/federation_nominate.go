@@ -93,6 +93,7 @@ func (a *app) nominate(n federation.Nomination, f nominateFlags) error {
 	}
 	n.Founder = founder.Entity
 	what := fmt.Sprintf("%s (%s, %s), %s below %s", n.Name, n.Subject, n.OrgID, n.Class, n.Hub)
+	next := "It holds for 60 days. Next the applicant proves its key: skjold federation prove, over the secretariat's nonce (challenge)"
 	if f.members != "" {
 		list, err := a.readMembers(f.members)
 		if err != nil {
@@ -105,6 +106,7 @@ func (a *app) nominate(n federation.Nomination, f nominateFlags) error {
 			return err
 		}
 		what = fmt.Sprintf("the class %q of %d members (%s) below %s", n.Name, len(list), n.Class, n.Hub)
+		next = "It holds for 60 days. Next the secretariat: skjold federation propose admission --nomination FILE --list LIST --out PROPOSAL"
 	}
 	compact, err := n.Sign(key, time.Now())
 	if err != nil {
@@ -112,7 +114,7 @@ func (a *app) nominate(n federation.Nomination, f nominateFlags) error {
 	}
 	return a.deliver(delivery{
 		out: f.out, record: []byte(compact), facts: map[string]any{"founder": n.Founder, "sub": n.Subject, "members": n.Members},
-		text: fmt.Sprintf("%s nominates %s", founder.Name, what),
+		text: fmt.Sprintf("%s nominates %s\n%s", founder.Name, what, next),
 	})
 }
 
@@ -225,7 +227,7 @@ holds for ten minutes.`,
 			}
 			return a.deliver(delivery{
 				out: out, record: []byte(proof), facts: map[string]any{"sub": n.Subject, "thumbprint": ring.Keys(now).Federation.ID()},
-				text: fmt.Sprintf("%s proves the key %s to %s. The proof holds for ten minutes.", n.Name, ring.Keys(now).Federation.ID(), id),
+				text: fmt.Sprintf("%s proves the key %s to %s. The proof holds for ten minutes: send it to the secretariat, for skjold federation propose admission.", n.Name, ring.Keys(now).Federation.ID(), id),
 			})
 		},
 	}

@@ -69,6 +69,9 @@ func (a *app) recordsHashCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if a.json {
+				return printJSON(a.out, map[string]federation.Hash{"hash": federation.HashOf(text)})
+			}
 			_, err = fmt.Fprintln(a.out, federation.HashOf(text))
 			return err
 		},
@@ -101,8 +104,11 @@ Their order does not matter.`,
 			if a.json {
 				return printJSON(a.out, map[string]int{"read": len(records), "added": added})
 			}
-			_, err = fmt.Fprintf(a.out, "Read %d records, %d of them new\n", len(records), added)
-			return err
+			fmt.Fprintf(a.out, "Read %d records, %d of them new\n", len(records), added)
+			if a.unpinned() {
+				fmt.Fprintf(a.out, "The node does not know yet which federation is its own: skjold config set federation.charter=%s --data %s\n", ledger.Founding(), a.data)
+			}
+			return nil
 		},
 	}
 	a.charterFlag(cmd, &pin)

@@ -223,7 +223,7 @@ Compare the hash of the charter with your own.`,
 			}
 			return a.deliver(delivery{
 				out: out, record: []byte(vote), facts: map[string]any{"founder": founder.Entity, "vote": choice, "charter": b.Proposal.Charter},
-				text: ballotWords(b) + fmt.Sprintf("\n%s votes: %s", founder.Name, choice),
+				text: ballotWords(b) + fmt.Sprintf("\n%s votes: %s. It holds for 30 days; the secretariat counts it with skjold federation decide.", founder.Name, choice),
 			})
 		},
 	}
