@@ -19,3 +19,15 @@ func (l *Ledger) Hosts(id EntityID, now time.Time) []EntityID {
 	}
 	return hubs
 }
+
+// Class is the class of member that the founders admitted the entity of a chain as: municipality, company, hub …; "" if its
+// superior's statement names no decision that counts.
+func (l *Ledger) Class(c *TrustChain) string {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	d := l.decision(Hash(c.Superiors[0].Admission))
+	if d == nil || d.Nomination == nil {
+		return ""
+	}
+	return d.Nomination.Class
+}

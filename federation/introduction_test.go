@@ -96,6 +96,53 @@ func TestStrangersMeet(t *testing.T) {
 	}
 }
 
+// TestIntroducedAgain: a node that says something else of itself than when it was introduced shows it when it is refused,
+// once, and a refusal stays one where that changes nothing.
+func TestIntroducedAgain(t *testing.T) {
+	f, _, _, city, firm := region(t)
+	v := firm.Verifier(nil)
+	asked := 0
+	firm.Mux.HandleFunc("/data", func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		w.Header().Set("Date", f.Clock.Now().UTC().Format(http.TimeFormat))
+		caller, err := v.Verify(r)
+		switch {
+		case err != nil:
+			w.Header().Set("WWW-Authenticate", `Bearer realm="TAXII", error="unknown_chain"`)
+			w.WriteHeader(http.StatusUnauthorized)
+		case firm.Introductions.Chain(caller.Peer.Entity).Configuration.Metadata.Text("taxii_node", "organization_name") != "New name":
+			w.WriteHeader(http.StatusNotFound)
+		}
+	})
+	c := client(city, firm, city.Chain)
+	get := func() int {
+		t.Helper()
+		asked = 0
+		status, _, err := send(t, c, "GET", string(firm.ID)+"/data", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return status
+	}
+	for i, want := range []int{2, 1, 1} { // it is introduced with the first
+		if status := get(); status != 404 || asked != want {
+			t.Errorf("request %d: %d after %d", i, status, asked)
+		}
+	}
+	city.Say = func(c *federation.NodeConfiguration) { c.Organization = "Other name" }
+	for i, want := range []int{2, 1} {
+		if status := get(); status != 404 || asked != want {
+			t.Errorf("another name, request %d: %d after %d", i, status, asked)
+		}
+	}
+	city.Say = func(c *federation.NodeConfiguration) { c.Organization = "New name" }
+	for i, want := range []int{2, 1} {
+		if status := get(); status != 200 || asked != want {
+			t.Errorf("the new name, request %d: %d after %d", i, status, asked)
+		}
+	}
+}
+
 // TestNobodyIsBelievedWithout tries chains that must not count, and that the caller is told why.
 func TestNobodyIsBelievedWithout(t *testing.T) {
 	for name, c := range map[string]struct {

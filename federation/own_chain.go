@@ -49,6 +49,7 @@ type OwnChain struct {
 	since   time.Time // when it was found
 	failure error     // of the last search, nil after one that found it
 	tried   bool      // whether a search has ended
+	shown   string    // the configuration that was last put into the chain, or would not fit
 }
 
 // NewOwnChain makes the keeper of a chain, with the chain of the file if it still holds.
@@ -89,12 +90,30 @@ func (c *OwnChain) Chain() *TrustChain {
 	return c.chain
 }
 
-// Statements returns the statements of the chain, to show to others; nil for none.
+// Statements returns the statements of the chain, to show to others, with the node's configuration of now: its new keys and
+// trust marks need not wait for the next search. nil for none.
 func (c *OwnChain) Statements() []string {
-	if chain := c.Chain(); chain != nil {
-		return chain.Statements
+	chain := c.Chain()
+	if chain == nil {
+		return nil
 	}
-	return nil
+	configuration, err := c.options.Configuration()
+	if err != nil {
+		return chain.Statements // those of before hold
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.chain == nil {
+		return nil
+	}
+	if configuration != c.shown && configuration != c.chain.Statements[0] {
+		c.shown = configuration
+		with := append([]string{configuration}, c.chain.Statements[1:]...)
+		if renewed, err := VerifyTrustChain(with, c.options.Chain()); err == nil { // else its superiors do not know its key yet
+			c.chain = renewed
+		}
+	}
+	return c.chain.Statements
 }
 
 // Err returns why the last search failed; nil if it did not.

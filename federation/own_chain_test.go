@@ -63,6 +63,29 @@ func TestOwnChain(t *testing.T) {
 	}
 }
 
+// TestOwnChainSaysWhatIsNew: what the node says of itself now is in the chain that it shows, without a search, unless it
+// is signed by a key that its superiors do not state yet.
+func TestOwnChainSaysWhatIsNew(t *testing.T) {
+	f, _, _, city, _ := region(t)
+	c := ownChain(t, f, city, "")
+	if err := c.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	dialled := city.Dialled.Load()
+	city.Say = func(c *federation.NodeConfiguration) { c.Organization = "New name" }
+	if shown := c.Statements(); shown[0] != city.Configuration() || c.Chain().Configuration.Metadata.Text("taxii_node", "organization_name") != "New name" {
+		t.Error("the chain says what the node said before")
+	}
+	before := c.Statements()[0]
+	city.Say = func(c *federation.NodeConfiguration) { c.Keys.Federation = fedtest.NewKey(t) }
+	if shown := c.Statements(); shown[0] != before {
+		t.Error("the chain is broken by a key that nobody states")
+	}
+	if n := city.Dialled.Load(); n != dialled {
+		t.Errorf("%d requests were made", n-dialled)
+	}
+}
+
 // TestOwnChainWithoutSuperiors: what was found stays when nobody answers, and the operator is told why.
 func TestOwnChainWithoutSuperiors(t *testing.T) {
 	f, _, _, city, _ := region(t)

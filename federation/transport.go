@@ -36,7 +36,8 @@ type TransportOptions struct {
 // NewTransport makes a transport that signs every request to one callee anew, also those that are retried. A 401 whose
 // Date is more than 5 seconds from this node's clock is tried once more with the callee's time, and what was learnt is
 // kept for later requests; more than 5 minutes are an error. A 401 that asks for the trust chain is answered with it, and the
-// request is repeated once. Request bodies up to 64 MiB are buffered.
+// request is repeated once. So is a 403 or 404, where this node says something else of itself now than when it introduced itself:
+// it may show a trust mark that it is asked for. Request bodies up to 64 MiB are buffered.
 func NewTransport(o TransportOptions) http.RoundTripper {
 	return &signingTransport{options: o}
 }
@@ -44,6 +45,7 @@ func NewTransport(o TransportOptions) http.RoundTripper {
 type signingTransport struct {
 	options TransportOptions
 	skew    atomic.Int64 // nanoseconds to add to the own clock
+	shown   atomic.Value // string: the own configuration that the callee was shown last
 }
 
 func (t *signingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -52,14 +54,8 @@ func (t *signingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	resp, err := t.send(r, body)
-	if err == nil && asksForChain(resp) {
-		if chain := t.chain(); chain != nil {
-			_ = resp.Body.Close() // the answer is not used
-			if err := introduce(r.Context(), t.options.Base, t.options.Callee, chain); err != nil {
-				return nil, err
-			}
-			resp, err = t.send(r, body)
-		}
+	if err == nil {
+		resp, err = t.afterIntroduction(r, body, resp)
 	}
 	if err != nil || resp.StatusCode != http.StatusUnauthorized {
 		return resp, err
@@ -81,6 +77,33 @@ func (t *signingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		t.options.OnSkew(t.options.Callee, skew)
 	}
 	t.skew.Store(int64(skew))
+	return t.send(r, body)
+}
+
+// afterIntroduction introduces this node where the answer gives a reason to, and repeats the request; else it returns the
+// answer as it is.
+func (t *signingTransport) afterIntroduction(r *http.Request, body []byte, resp *http.Response) (*http.Response, error) {
+	asked := asksForChain(resp)
+	if !asked && resp.StatusCode != http.StatusForbidden && resp.StatusCode != http.StatusNotFound {
+		return resp, nil
+	}
+	chain := t.chain()
+	if chain == nil || !asked && (len(chain) == 0 || t.shown.Load() == any(chain[0])) {
+		return resp, nil
+	}
+	if len(chain) > 0 {
+		t.shown.Store(chain[0])
+	}
+	err := introduce(r.Context(), t.options.Base, t.options.Callee, chain)
+	switch {
+	case err == nil:
+	case asked:
+		_ = resp.Body.Close() // the answer is not used
+		return nil, err
+	default: // a node that has pinned this one may take no introductions
+		return resp, nil
+	}
+	_ = resp.Body.Close() // the answer is not used
 	return t.send(r, body)
 }
 

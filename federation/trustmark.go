@@ -87,6 +87,9 @@ func (p markPayload) sign(issued, expires, now time.Time, life time.Duration, ke
 	return jose.Sign(claims, key, typ)
 }
 
+// CheckTrustMarkType accepts the name of a type of trust mark: an absolute https URL of at most 1,024 characters.
+func CheckTrustMarkType(s string) error { return checkMarkType(s) }
+
 // checkMarkType accepts an absolute https URL: types of different federations must not collide.
 func checkMarkType(s string) error {
 	u, err := url.Parse(s)
@@ -94,6 +97,27 @@ func checkMarkType(s string) error {
 		return errors.New("trust_mark_type must be an https URL of at most 1,024 characters")
 	}
 	return nil
+}
+
+// ReadTrustMark reads what a mark says, without its issuer's keys: it proves nothing. It is for whoever is to show the mark.
+func ReadTrustMark(compact string) (*TrustMark, error) {
+	u, err := jose.Parse(compact, trustMarkType, 0)
+	if err != nil {
+		return nil, fmt.Errorf("trust mark: %w", err)
+	}
+	p, times, err := markClaims(u.Claims, trustMarkLife)
+	if err != nil {
+		return nil, fmt.Errorf("trust mark: %w", err)
+	}
+	return p.mark(times, compact), nil
+}
+
+// mark is the trust mark with these claims.
+func (p markPayload) mark(times [2]time.Time, compact string) *TrustMark {
+	return &TrustMark{
+		Issuer: p.Issuer, Subject: p.Subject, Type: p.Type, IssuedAt: times[0], Expires: times[1], Reference: p.Reference, Delegation: p.Delegation,
+		SelfDeclared: p.Issuer == p.Subject, Compact: compact,
+	}
 }
 
 // TrustMarkOptions say what trust marks are checked against.
@@ -141,10 +165,7 @@ func (o TrustMarkOptions) verify(claim TrustMarkClaim, subject EntityID) (*Trust
 	case p.Type != claim.Type:
 		return nil, fmt.Errorf("it is of the type %.255q", p.Type)
 	}
-	m := &TrustMark{
-		Issuer: p.Issuer, Subject: p.Subject, Type: p.Type, IssuedAt: times[0], Expires: times[1], Reference: p.Reference, Delegation: p.Delegation,
-		SelfDeclared: p.Issuer == p.Subject, Compact: claim.Mark,
-	}
+	m := p.mark(times, claim.Mark)
 	if m.SelfDeclared {
 		return m, nil
 	}
@@ -210,8 +231,13 @@ func readMark(compact, typ string, keys jose.KeySet, life time.Duration, now tim
 	if err != nil {
 		return p, times, err
 	}
+	return markClaims(claims.Object, life)
+}
+
+// markClaims reads the claims of a mark or a delegation.
+func markClaims(claims jose.Object, life time.Duration) (p markPayload, times [2]time.Time, err error) {
 	for name, into := range map[string]*EntityID{"iss": &p.Issuer, "sub": &p.Subject} {
-		if *into, err = entityClaim(claims.Object, name); err != nil {
+		if *into, err = entityClaim(claims, name); err != nil {
 			return p, times, err
 		}
 	}
@@ -224,7 +250,7 @@ func readMark(compact, typ string, keys jose.KeySet, life time.Duration, now tim
 		}
 	}
 	for name, into := range map[string]*string{"ref": &p.Reference, "delegation": &p.Delegation} {
-		if err := readClaim(claims.Object, name, into); err != nil {
+		if err := readClaim(claims, name, into); err != nil {
 			return p, times, err
 		}
 	}

@@ -29,7 +29,7 @@ func (n *node) newAuthenticator() taxii.Authenticator {
 	return taxii.LimitStrangers(authenticator{
 		accounts:     taxii.KeyAuth{Accounts: cache.Remembering(n.store)},
 		certificates: certificateAccounts{files: n.tls, cache: cache, store: n.store},
-		peers:        n.verifier, opened: newOpenedCollections(n.store), store: n.store,
+		peers:        n.verifier, opened: newOpenedCollections(n.store, n.trust), store: n.store,
 	}, taxii.StrangerOptions{PerMinute: int64(n.cfg.Limits.FailureRate)})
 }
 

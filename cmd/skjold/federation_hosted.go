@@ -213,7 +213,7 @@ at once what is wrong.`,
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), time.Minute)
 			defer cancel()
-			compact, err := ownConfiguration(cfg, keys, time.Now())
+			compact, err := a.ownConfiguration(ctx, cfg, keys)
 			if err != nil {
 				return err
 			}
@@ -255,13 +255,12 @@ func (a *app) hostedExportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "export", Short: "Print this node's signed configuration, to hand it to the hub's operator", Args: cobra.NoArgs,
 		Example: "  skjold federation hosted export --out koege.jwt",
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, keys, err := a.ownKeys()
 			if err != nil {
 				return err
 			}
-			now := time.Now()
-			compact, err := ownConfiguration(cfg, keys, now)
+			compact, err := a.ownConfiguration(cmd.Context(), cfg, keys)
 			if err != nil {
 				return err
 			}
@@ -287,6 +286,14 @@ func (a *app) ownKeys() (*config.Config, *nodeKeys, error) {
 }
 
 // ownConfiguration is what a node that issues no statements says about itself, signed now.
-func ownConfiguration(cfg *config.Config, keys *nodeKeys, now time.Time) (string, error) {
-	return keys.configuration(saidBy(cfg)).Sign(now)
+func (a *app) ownConfiguration(ctx context.Context, cfg *config.Config, keys *nodeKeys) (compact string, err error) {
+	err = a.withStore(ctx, func(ctx context.Context, st *store.Store) error {
+		said := saidBy(cfg)
+		if err := showMarks(ctx, st, &said); err != nil {
+			return err
+		}
+		compact, err = keys.configuration(said).Sign(time.Now())
+		return err
+	})
+	return compact, err
 }

@@ -9,13 +9,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/skjold-exchange/skjold/federation"
 	"github.com/skjold-exchange/skjold/stix"
 	"github.com/skjold-exchange/skjold/store"
 )
 
 func (a *app) membersCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "members", Short: "Say what all members of the federation may read here",
+		Use: "members", Short: "Say what members of the federation that are not pinned may read here",
 		Long: `A member of the federation that you have not pinned introduces itself by its trust chain. It is served the collections that
 are opened to members, and no others. What a pinned peer may read is said with 'skjold federation peer allow'.`,
 	}
@@ -25,22 +26,38 @@ are opened to members, and no others. What a pinned peer may read is said with '
 
 func (a *app) membersAllowCommand() *cobra.Command {
 	var maxTLP string
+	var rule opening
 	cmd := &cobra.Command{
 		Use:   "allow COLLECTION...",
-		Short: "Open collections to all members",
+		Short: "Open collections to all members, or to those of a class or with a trust mark",
 		Long: `Open collections to all members of the federation, up to --max-tlp: green unless given. AMBER is for named peers only
-('skjold federation peer allow'). A running node serves them within two seconds.`,
-		Example: "  skjold federation members allow indicators\n  skjold federation members allow indicators --max-tlp clear",
-		Args:    cobra.MinimumNArgs(1),
+('skjold federation peer allow'). A running node serves them within two seconds. It replaces what was said before of the same
+collections.
+
+With --class only members that the founders admitted as one of these classes are served. With --mark a member must show a
+trust mark of that type, by an issuer that the trust anchor names, with the owner's delegation where the type has an owner;
+of several types, all of them. A mark that a member issued itself counts for nothing.`,
+		Example: `  skjold federation members allow indicators
+  skjold federation members allow indicators --max-tlp clear
+  skjold federation members allow incidents --class municipality --class region --mark https://federation.example/marks/backup`,
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			level, err := stix.ParseTLP(maxTLP)
 			if err != nil || level != stix.TLPClear && level != stix.TLPGreen {
 				return usagef("--max-tlp %q is not one of clear, green: stricter levels are for peers that you name", maxTLP)
 			}
-			return a.changeOpened(cmd.Context(), args, func(opened map[string]stix.TLP, id string) { opened[id] = level })
+			for _, t := range rule.marks {
+				if err := federation.CheckTrustMarkType(t); err != nil {
+					return usagef("--mark %q: %w", t, err)
+				}
+			}
+			rule.level = level
+			return a.changeOpened(cmd.Context(), args, func(opened map[string]opening, id string) { opened[id] = rule })
 		},
 	}
 	cmd.Flags().StringVar(&maxTLP, "max-tlp", "green", "strictest level that members are served: clear or green")
+	cmd.Flags().StringArrayVar(&rule.classes, "class", nil, "class of members, as in their admission; may be repeated (all classes unless given)")
+	cmd.Flags().StringArrayVar(&rule.marks, "mark", nil, "type of trust mark that a member must show, a URL; may be repeated")
 	return cmd
 }
 
@@ -50,7 +67,7 @@ func (a *app) membersDenyCommand() *cobra.Command {
 		Example: "  skjold federation members deny indicators",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.changeOpened(cmd.Context(), args, func(opened map[string]stix.TLP, id string) { delete(opened, id) })
+			return a.changeOpened(cmd.Context(), args, func(opened map[string]opening, id string) { delete(opened, id) })
 		},
 	}
 }
@@ -66,7 +83,7 @@ func (a *app) membersListCommand() *cobra.Command {
 }
 
 // changeOpened finds all the collections before it changes anything.
-func (a *app) changeOpened(ctx context.Context, refs []string, change func(opened map[string]stix.TLP, id string)) error {
+func (a *app) changeOpened(ctx context.Context, refs []string, change func(opened map[string]opening, id string)) error {
 	return a.withStore(ctx, func(ctx context.Context, st *store.Store) error {
 		opened, err := readOpened(ctx, st)
 		if err != nil {
@@ -88,9 +105,23 @@ func (a *app) changeOpened(ctx context.Context, refs []string, change func(opene
 
 // openedJSON is a line of the listing.
 type openedJSON struct {
-	ID     string `json:"id"`
-	Title  string `json:"title"`
-	MaxTLP string `json:"max_tlp"`
+	ID      string   `json:"id"`
+	Title   string   `json:"title"`
+	MaxTLP  string   `json:"max_tlp"`
+	Classes []string `json:"classes,omitempty"` // none for all
+	Marks   []string `json:"marks,omitempty"`
+}
+
+// words says whom a collection is opened to.
+func (o openedJSON) words() string {
+	who := "all members"
+	if len(o.Classes) > 0 {
+		who = "members of the class " + strings.Join(o.Classes, ", ")
+	}
+	if len(o.Marks) > 0 {
+		who += " that show " + strings.Join(o.Marks, " and ")
+	}
+	return fmt.Sprintf("%s  up to TLP:%s  %s  (%s)", o.ID, strings.ToUpper(o.MaxTLP), o.Title, who)
 }
 
 func (a *app) printOpened(ctx context.Context, st *store.Store) error {
@@ -107,7 +138,8 @@ func (a *app) printOpened(ctx context.Context, st *store.Store) error {
 		if err != nil {
 			return err
 		}
-		list = append(list, openedJSON{ID: id, Title: c.Title, MaxTLP: opened[id].String()})
+		rule := opened[id]
+		list = append(list, openedJSON{ID: id, Title: c.Title, MaxTLP: rule.level.String(), Classes: rule.classes, Marks: rule.marks})
 	}
 	if a.json {
 		return printJSON(a.out, list)
@@ -117,7 +149,7 @@ func (a *app) printOpened(ctx context.Context, st *store.Store) error {
 		return err
 	}
 	for _, c := range list {
-		if _, err := fmt.Fprintf(a.out, "%s  up to TLP:%s  %s\n", c.ID, strings.ToUpper(c.MaxTLP), printable(c.Title)); err != nil {
+		if _, err := fmt.Fprintln(a.out, printable(c.words())); err != nil {
 			return err
 		}
 	}

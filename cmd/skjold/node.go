@@ -105,7 +105,7 @@ func (n *node) federate(ctx context.Context, keys *nodeKeys, onApplied func(sync
 		return err
 	}
 	identity := federation.WellKnown(federation.WellKnownOptions{Life: n.cfg.Federation.StatementLife, Configuration: func() (federation.NodeConfiguration, error) {
-		return n.says(keys), nil
+		return n.says(context.WithoutCancel(ctx), keys) // requests are answered to the end of the drain
 	}})
 	n.identity = identity
 	client := federation.NewHTTPClient(federation.ClientOptions{Self: entity, AllowPrivate: n.cfg.Federation.AllowPrivateAddresses})
@@ -137,10 +137,15 @@ func (n *node) federate(ctx context.Context, keys *nodeKeys, onApplied func(sync
 }
 
 // says is what the node says about itself now.
-func (n *node) says(keys *nodeKeys) federation.NodeConfiguration {
+func (n *node) says(ctx context.Context, keys *nodeKeys) (federation.NodeConfiguration, error) {
 	c := saidBy(n.cfg)
 	c.IssuesStatements = n.trust != nil && n.trust.issues()
-	return keys.configuration(c)
+	if n.trust != nil {
+		if err := showMarks(ctx, n.store, &c); err != nil {
+			return c, err
+		}
+	}
+	return keys.configuration(c), nil
 }
 
 // aheadFact is where a node notes the latest time of issue, in the future then, of a token that it may have accepted.
@@ -204,6 +209,9 @@ func (n *node) run(ctx context.Context) error {
 	}
 	if n.cfg.Federation.Enabled {
 		group.Go(func() error { return n.runRotation(ctx, n.keys) })
+	}
+	if n.trust != nil {
+		group.Go(func() error { return n.trust.keepIssuers(ctx, n.store, n.log) })
 	}
 	if n.hosting != nil {
 		group.Go(func() error { return n.hosting.Run(ctx) })

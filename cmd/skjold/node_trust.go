@@ -20,6 +20,7 @@ type trust struct {
 	introductions *federation.Introductions
 	chain         *federation.OwnChain // nil without superiors: an anchor, or a node that only pinned peers know
 	peers         *federation.PeerChains
+	marks         checkedMarks
 	endpoints     http.Handler
 	revoked       *revocations
 	state         *nodeState
