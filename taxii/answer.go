@@ -188,7 +188,7 @@ func (s *Server) writeAnswer(w http.ResponseWriter, r *http.Request, a *Answer) 
 	}
 	w.WriteHeader(http.StatusOK)
 	if r.Method != http.MethodHead {
-		x.unsent = s.send(w, &body{head: a.Body})
+		x.unsent = s.send(w, r, &body{head: a.Body})
 	}
 	return nil
 }

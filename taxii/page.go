@@ -245,7 +245,7 @@ func (s *Server) writePage(w http.ResponseWriter, r *http.Request, status int, p
 	h.Set("Content-Length", strconv.Itoa(text.Len()))
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		x.unsent = s.send(w, b)
+		x.unsent = s.send(w, r, b)
 	}
 	return nil
 }

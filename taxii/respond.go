@@ -126,7 +126,7 @@ func (s *Server) writeBody(w http.ResponseWriter, r *http.Request, status int, b
 	}
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		x.unsent = s.send(w, b)
+		x.unsent = s.send(w, r, b)
 	}
 	return nil
 }

@@ -60,8 +60,14 @@ func (b *body) writeTo(w io.Writer) error {
 
 // send writes the body to the client. An error means that the client has gone or is too slow, and that it got a part at
 // most.
-func (s *Server) send(w http.ResponseWriter, b *body) error {
+func (s *Server) send(w http.ResponseWriter, r *http.Request, b *body) error {
 	size := b.size()
+	if size > gatherFrom {
+		if g := gathererOf(r.Context()); g != nil {
+			g.Gather(size)
+			defer g.Gather(0)
+		}
+	}
 	if size <= smallResponse {
 		return sendPieces(w, b, size)
 	}

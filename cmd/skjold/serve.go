@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/skjold-exchange/skjold/config"
+	"github.com/skjold-exchange/skjold/taxii"
 )
 
 // drainTimeout is how long a node that is told to stop lets running requests finish.
@@ -109,7 +110,7 @@ func (n *node) serve(ctx context.Context, ln net.Listener) error {
 				s.TLSConfig = n.tls.serverConfig()
 				err = s.ServeTLS(listeners[i], "", "")
 			} else {
-				err = s.Serve(listeners[i])
+				err = s.Serve(gathering{listeners[i]})
 			}
 			if errors.Is(err, http.ErrServerClosed) {
 				return nil
@@ -152,8 +153,8 @@ func (n *node) server(h http.Handler) *http.Server {
 	return &http.Server{
 		// The TAXII server gives bodies that it wants their own, longer deadline.
 		Handler: h, ReadHeaderTimeout: l.HeaderTimeout, ReadTimeout: 2 * l.HeaderTimeout, IdleTimeout: l.IdleTimeout, MaxHeaderBytes: int(l.HeaderSize),
-		WriteTimeout: l.BodyTimeout + l.RequestTimeout,
-		ErrorLog:     slog.NewLogLogger(n.log.Handler(), slog.LevelDebug),
+		WriteTimeout: l.BodyTimeout + l.RequestTimeout, ConnContext: taxii.ConnContext,
+		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug),
 	}
 }
 
