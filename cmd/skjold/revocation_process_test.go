@@ -26,9 +26,15 @@ type processFederation struct {
 // Lists are signed and asked for every second, and chains live for life.
 func newProcessFederation(t *testing.T, life time.Duration, superiors map[string]string) *processFederation {
 	t.Helper()
+	return newProcessFederationOf(t, 3, life, superiors)
+}
+
+// newProcessFederationOf is newProcessFederation with so many founders, all of whom are for every party.
+func newProcessFederationOf(t *testing.T, founders int, life time.Duration, superiors map[string]string) *processFederation {
+	t.Helper()
 	p := &processFederation{t: t, parties: map[string]party{}, running: map[string]*process{}}
 	p.founding = &founding{dir: t.TempDir()}
-	for i := range 3 {
+	for i := range founders {
 		name := fmt.Sprintf("founder%d", i)
 		p.founders = append(p.founders, founder{folder: name, entity: "https://" + name + ".example", name: name})
 	}
@@ -51,7 +57,7 @@ func newProcessFederation(t *testing.T, life time.Duration, superiors map[string
 	p.must(p.nodes(t.Context(), parties))
 	p.must(p.found(t.Context(), "A federation of processes"))
 	for _, who := range parties[1:] {
-		_, err := p.admit(t.Context(), who, []federation.Choice{yes, yes, yes})
+		_, err := p.admit(t.Context(), who, votesOf(0, founders))
 		p.must(err)
 	}
 	p.must(p.spread(t.Context(), parties))
