@@ -28,6 +28,7 @@ type committer struct {
 // write is one caller's part of a commit.
 type write struct {
 	fn     func(conn) error
+	add    *addition    // what fn adds, nil where it does something else
 	weight int          // in objects
 	state  atomic.Int32 // of the constants below; whoever moves it from queued owns the write
 	err    error        // valid once done is closed
@@ -50,7 +51,15 @@ func newCommitter(e engine, m *metrics) *committer {
 // and a second time after the first was undone: it sets its results afresh. An error of fn undoes fn alone. ctx
 // bounds the wait; a write that has begun is waited for, since its outcome is being decided.
 func (c *committer) do(ctx context.Context, weight int, fn func(conn) error) error {
-	w := &write{fn: fn, weight: weight, done: make(chan struct{})}
+	return c.commit(ctx, &write{fn: fn, weight: weight, done: make(chan struct{})})
+}
+
+// add is do for an addition, which may be stored together with others.
+func (c *committer) add(ctx context.Context, a *addition) error {
+	return c.commit(ctx, &write{fn: a.run, add: a, weight: len(a.all), done: make(chan struct{})})
+}
+
+func (c *committer) commit(ctx context.Context, w *write) error {
 	c.mu.Lock()
 	c.queue = append(c.queue, w)
 	c.mu.Unlock()
@@ -124,15 +133,30 @@ func (c *committer) note(batch []*write, failed error) {
 var errOneFailed = errors.New("one of several writes failed")
 
 func runAll(db conn, batch []*write) error {
-	for _, w := range batch {
-		if err := w.fn(db); err != nil {
+	for rest := batch; len(rest) > 0; {
+		n, err := runNext(db, rest)
+		if err != nil {
 			if len(batch) > 1 {
 				return errOneFailed
 			}
 			return err
 		}
+		rest = rest[n:]
 	}
 	return nil
+}
+
+// runNext runs the first of some writes, and those after it that go together with it; it returns how many.
+func runNext(db conn, writes []*write) (int, error) {
+	var group together
+	n := 0
+	for n < len(writes) && group.admit(writes[n].add) {
+		n++
+	}
+	if n > 1 {
+		return n, group.run(db)
+	}
+	return 1, writes[0].fn(db)
 }
 
 // runApart runs each write in a savepoint. The error of a write is kept for its caller; what is returned ends the

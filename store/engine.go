@@ -103,7 +103,7 @@ func take(c conn, counter string, n int) (int64, error) {
 }
 
 // chunkSizes are the lengths that lists in statements have: few, so that the statements prepared for them are few.
-var chunkSizes = []int{1, 8, 64, 256}
+var chunkSizes = []int{1, 4, 16, 64, 256}
 
 // chunks calls fn with the values cut into lists of one of chunkSizes, the last one filled up by repeating its last value.
 func chunks[T any](values []T, fn func(list []T) error) error {

@@ -40,6 +40,8 @@ type incoming struct {
 	violations     []stix.Violation
 	violationsJSON string
 	observables    []int64 // digests of its observable values
+	// by, where it is not empty, is the only creator whose objects its sender may publish (§3.6).
+	by stix.Identifier
 
 	// ends are what a relationship or sighting joins.
 	ends []stix.Identifier

@@ -14,8 +14,6 @@ type logWriter struct {
 	now        int64 // microseconds
 	// honour: a tombstone keeps an object out (replication); otherwise storing it again removes the tombstone.
 	honour bool
-	// by, where it is not empty, is the only creator whose objects are taken (§3.6).
-	by stix.Identifier
 	// digests reads the observable values of entries that are moved.
 	digests func(raw []byte) []int64
 	sets    map[string]int64   // numbers of marking sets by key
@@ -72,7 +70,7 @@ func (w *logWriter) append(list []*incoming) error {
 		case in.outcome == conflict:
 			in.message = conflictMessage
 		case in.outcome == stored:
-			if in.contradicts = h.contradict(in, w.by); in.contradicts != nil {
+			if in.contradicts = h.contradict(in, in.by); in.contradicts != nil {
 				in.outcome, in.message = refused, in.contradicts.message()
 				continue
 			}

@@ -203,7 +203,7 @@ func TestViolationPlans(t *testing.T) {
 }
 
 func TestChunks(t *testing.T) {
-	for n, want := range map[int]string{0: "[]", 1: "[1]", 2: "[8]", 8: "[8]", 9: "[64]", 64: "[64]", 65: "[256]", 256: "[256]", 257: "[256 1]", 600: "[256 256 256]"} {
+	for n, want := range map[int]string{0: "[]", 1: "[1]", 2: "[4]", 4: "[4]", 5: "[16]", 16: "[16]", 17: "[64]", 64: "[64]", 65: "[256]", 256: "[256]", 257: "[256 1]", 600: "[256 256 256]"} {
 		values := make([]int, n)
 		for i := range values {
 			values[i] = i

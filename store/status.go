@@ -74,14 +74,23 @@ func readStatus(c conn, id, account string) (taxii.Status, error) {
 	return status, err
 }
 
-func putStatus(c conn, status taxii.Status, account string, now int64) error {
+var insertStatuses = newInsertion("status", "id", "account", "received", "content")
+
+// statusRow is a row of insertStatuses.
+func statusRow(status taxii.Status, account string, now int64) ([]any, error) {
 	content, err := json.Marshal(status)
 	if err != nil {
-		return fmt.Errorf("status resource: %w", err)
+		return nil, fmt.Errorf("status resource: %w", err)
 	}
-	_, err = c.Exec(`INSERT INTO status (id, account, received, content) VALUES ($1, $2, $3, $4)`,
-		status.ID, account, now, content)
-	return err
+	return []any{status.ID, account, now, content}, nil
+}
+
+func putStatus(c conn, status taxii.Status, account string, now int64) error {
+	row, err := statusRow(status, account, now)
+	if err != nil {
+		return err
+	}
+	return c.Insert(insertStatuses, [][]any{row})
 }
 
 // removeStatuses removes the statuses of an account and its idempotency keys. What it submitted stays, and what is pending

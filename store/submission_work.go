@@ -160,32 +160,31 @@ func (s *Store) decidePart(ctx context.Context, at claim) error {
 	if err != nil {
 		return err
 	}
-	all, definitions, rest := s.receiveAll(sub.Items)
+	a := s.newAddition(sub)
 	s.deciding.Store(&sub.Collection)
-	var others []string
 	defer func() {
-		s.changed(append(others, sub.Collection)...)
+		s.changed(append(a.others, sub.Collection)...)
 		s.deciding.Store(nil)
 	}()
 	var gone bool
-	err = s.commits.do(ctx, len(all), func(c conn) (err error) {
+	err = s.commits.do(ctx, len(a.all), func(c conn) (err error) {
 		now := s.now().UnixMicro()
-		if err := s.pass(c, at, now, len(all), size(sub.Items)); err != nil {
+		if err := s.pass(c, at, now, len(a.all), size(sub.Items)); err != nil {
 			return err
 		}
-		others, err = s.submit(c, sub, all, definitions, rest, now)
+		err = a.submit(c, now)
 		gone = errors.Is(err, taxii.ErrNotFound)
 		if err != nil && !gone {
 			return err
 		}
-		lists := outcomes(sub, all, now)
+		lists := outcomes(sub, a.all, now)
 		if gone {
 			lists = failed(sub, collectionRemoved)
 		}
 		return at.finish(c, lists, now)
 	})
 	if err == nil && !gone {
-		s.countOutcomes(all)
+		s.countOutcomes(a.all)
 	}
 	return err
 }

@@ -22,52 +22,15 @@ func (s *Store) Add(ctx context.Context, sub taxii.Submission) (taxii.Status, er
 	if sub.Deferred {
 		return s.accept(ctx, sub)
 	}
-	all, definitions, rest := s.receiveAll(sub.Items)
-	var others []string
-	defer func() { s.changed(append(others, sub.Collection)...) }()
-	var status taxii.Status
-	var repeated bool
-	err := s.commits.do(ctx, len(sub.Items), func(c conn) (err error) {
-		now := s.now().UnixMicro()
-		if status, repeated, err = repetition(c, sub, now); err != nil || repeated {
-			return err
-		}
-		if others, err = s.submit(c, sub, all, definitions, rest, now); err != nil {
-			return err
-		}
-		status = newStatus(sub, all, now)
-		if err := putStatus(c, status, sub.Account, now); err != nil {
-			return err
-		}
-		return putKey(c, sub, status.ID, now)
-	})
-	if err != nil {
+	a := s.newAddition(sub)
+	defer func() { s.changed(append(a.others, sub.Collection)...) }()
+	if err := s.commits.add(ctx, a); err != nil {
 		return taxii.Status{}, err
 	}
-	if !repeated {
-		s.countOutcomes(all)
+	if !a.repeated {
+		s.countOutcomes(a.all)
 	}
-	return status, nil
-}
-
-// submit stores the items of a submission, or of a part of one, inside a write transaction, and sets their outcomes. others
-// are the ids of further collections of which entries were changed.
-func (s *Store) submit(c conn, sub taxii.Submission, all, definitions, rest []*incoming, now int64) (others []string, err error) {
-	col, err := collectionByID(c, sub.Collection)
-	if err != nil {
-		return nil, err
-	}
-	w := &logWriter{conn: c, collection: col, now: now, by: sub.Identity, digests: s.observables}
-	if err := w.store(definitions, rest); err != nil {
-		return nil, err
-	}
-	if err := hideHeld(c, col.number, sub.Visible, all); err != nil {
-		return nil, err
-	}
-	if err := noteUnserved(c, col.number, all); err != nil {
-		return nil, err
-	}
-	return w.others, hideContradicted(c, sub.Visible, all)
+	return a.status, nil
 }
 
 // noteUnserved finds what nobody is served because of a marking of its own that is not understood in the collection. That
