@@ -25,8 +25,8 @@ type RevocationIssuer struct {
 // Next returns the list that is due at a time: after an interval, at once when something else is revoked than before, and
 // when the anchor has another key. It returns nil where none is due. previous is the list that was signed last, nil for
 // none. One that was signed before restored, the time at which the anchor's memory was put back to an earlier state (zero
-// for never), may have had successors that nobody here remembers: seq then rises by a second's worth for each second
-// since, and no list is signed twice in a second, so that it is above all of them.
+// for never), may have had successors that nobody here remembers: seq then goes on from the time in seconds since 1970. No
+// two lists are signed in a second, so that no earlier one is above it.
 func (i RevocationIssuer) Next(previous *RevocationList, key *jose.Key, restored, now time.Time) (*RevocationList, error) {
 	charter, err := i.Ledger.Charter()
 	if err != nil {
@@ -56,7 +56,7 @@ func (i RevocationIssuer) Next(previous *RevocationList, key *jose.Key, restored
 	case now.Sub(issued) < interval && previous.signer == key.ID() && slices.Equal(previous.Entries, list.Entries):
 		return nil, nil
 	case !issued.After(restored) || now.Sub(issued) > 2*interval:
-		list.Seq = previous.Seq + elapsed
+		list.Seq = max(previous.Seq+1, list.IssuedAt)
 	default:
 		list.Seq = previous.Seq + 1
 	}
