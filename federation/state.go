@@ -98,6 +98,9 @@ func (h Health) Sentence(now time.Time) string {
 	case Normal:
 		return "normal: the revocation list is fresh, and peers are checked against it"
 	case Stale:
+		if h.ListFreshUntil.IsZero() {
+			return "stale: no revocation list has come yet; nobody new is accepted until then"
+		}
 		return "stale: the revocation list is too old; known peers go on until their chains end, and nobody new is accepted"
 	}
 	if h.AllowPeer(true, time.Time{}, now) {

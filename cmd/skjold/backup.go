@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -40,6 +41,8 @@ func (a *app) backupCommand() *cobra.Command {
 		Long: `Write everything that the node's database holds, as of one moment, to a file, while the node runs. In a directory
 the file is called skjold-HOST-TIME.tar.gz. It has checksums of all of its parts, and restores into SQLite as into
 PostgreSQL, whichever it came from. The file gets its name when it is whole: an interrupted backup leaves none.
+
+The signed records of the federation, which are files in the data directory, are in it too.
 
 Only you can read the file. It has every object, also those that leave the node for nobody. The node's private keys and
 skjold.yaml are in it only with --with-keys: whoever has such a file can pose as the node. Without them keep the two apart,
@@ -75,10 +78,15 @@ func (a *app) backup(ctx context.Context, target string, withKeys, force bool) e
 	if o.Node, err = st.Meta(ctx, nodeFact); err != nil && !isNotFound(err) {
 		return err
 	}
+	if o.Files, err = dir.recordFiles(); err != nil {
+		return err
+	}
 	if withKeys {
-		if o.Files, err = dir.secrets(); err != nil {
+		secrets, err := dir.secrets()
+		if err != nil {
 			return err
 		}
+		maps.Copy(o.Files, secrets)
 	}
 	rows, err := st.Rows(ctx)
 	if err != nil {

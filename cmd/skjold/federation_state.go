@@ -236,7 +236,7 @@ func (l ownListJSON) words() string {
 	if l.Seq == 0 {
 		return fmt.Sprintf("of %s: none yet", l.Anchor)
 	}
-	text := fmt.Sprintf("of %s: number %d of %s, fresh until %s, %s revoked", l.Anchor, l.Seq, wordsOf(l.Issued), wordsOf(l.FreshUntil), counted(l.Revoked, "entry"))
+	text := fmt.Sprintf("of %s: number %d of %s, fresh until %s, %s", l.Anchor, l.Seq, wordsOf(l.Issued), wordsOf(l.FreshUntil), counted(l.Revoked, "revocation"))
 	switch {
 	case l.Own:
 		text += "; signed here"

@@ -99,10 +99,15 @@ func (r *restoration) writeStage() error {
 	}
 	for name, content := range r.files {
 		path := filepath.Join(string(r.stage), filepath.FromSlash(name))
-		if filepath.Dir(path) != r.stage.keys() && path != r.stage.config() {
-			continue // of a later version; this one knows no other files
+		var err error
+		switch {
+		case isRecordsFile(name):
+			err = unpackRecords(content, federation.RecordDir(r.stage.records()))
+		case filepath.Dir(path) == r.stage.keys() || path == r.stage.config():
+			err = writeFileDurably(path, content, 0o600)
+		default: // of a later version; this one knows no other files
 		}
-		if err := writeFileDurably(path, content, 0o600); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -132,18 +137,10 @@ func (r *restoration) install(now time.Time) (replaced string, err error) {
 	if err := os.MkdirAll(r.dir.keys(), 0o700); err != nil {
 		return "", err
 	}
-	staged, err := os.ReadDir(r.stage.keys())
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := addFiles(r.stage.keys(), r.dir.keys()); err != nil {
 		return "", err
 	}
-	for _, file := range staged {
-		name := file.Name()
-		err := os.Link(filepath.Join(r.stage.keys(), name), filepath.Join(r.dir.keys(), name)) // never over a key
-		if err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
-			return "", err
-		}
-	}
-	if err := syncDir(r.dir.keys()); err != nil {
+	if err := addFiles(r.stage.records(), r.dir.records()); err != nil {
 		return "", err
 	}
 	if r.cfg.Database.URL == "" {
@@ -166,6 +163,28 @@ func (r *restoration) install(now time.Time) (replaced string, err error) {
 		return "", err
 	}
 	return replaced, errors.Join(syncDir(string(r.dir)), r.clean())
+}
+
+// addFiles gives the files of one directory their place in another, never over one that is there: neither a key nor a
+// record is ever replaced.
+func addFiles(from, to string) error {
+	staged, err := os.ReadDir(from)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if len(staged) == 0 {
+		return nil
+	}
+	if err := os.MkdirAll(to, 0o700); err != nil {
+		return err
+	}
+	for _, file := range staged {
+		err := os.Link(filepath.Join(from, file.Name()), filepath.Join(to, file.Name()))
+		if err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return syncDir(to)
 }
 
 // setAside gives the database that is there a second name, so that it stays when the new one takes the first; "" where there

@@ -69,7 +69,7 @@ func (a *app) restore(ctx context.Context, file string, checkOnly, force bool) e
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	told := restoreJSON{File: file, Node: backup.Head.Node, Created: backup.Head.Created, Program: backup.Head.Program, Schema: backup.Head.Schema,
-		Objects: backup.Manifest.Tables["entry"].Rows, Rows: allRows(backup.Manifest), WithKeys: len(files) > 0}
+		Objects: backup.Manifest.Tables["entry"].Rows, Rows: allRows(backup.Manifest), WithKeys: files["skjold.yaml"] != nil}
 	if checkOnly {
 		return a.showRestore(told)
 	}

@@ -31,7 +31,7 @@ func (a *app) verifyCommand() *cobra.Command {
 		Long: `Check, on one snapshot and while the node runs, that the database is whole and that everything holds which the node
 relies on: the order and uniqueness of the entries of every collection, which versions are the first and the last, digests,
 versions and markings against the bytes of every object, what is counted, how far clients have read, statuses, tombstones
-and the quarantine. Memory does not grow with the database; the time does, as all of it is read.
+and the quarantine; and that the records of the federation, and the revocation lists, are what was signed. Memory does not grow with the database; the time does, as all of it is read.
 
 Each finding is a line: what is wrong with what. The exit code is 1 if there is any; then keep the database as it is,
 restore a backup, and compare.`,
@@ -59,13 +59,17 @@ func (a *app) verify(ctx context.Context, st *store.Store, quick bool) error {
 	begun := time.Now()
 	bar := newProgress(a.err, total, false, "Verifying")
 	o := store.VerifyOptions{Quick: quick, Progress: func(n int) { told.Entries += n; bar.add(n) }}
-	err = st.Examine(ctx, o, func(f store.Finding) {
+	found := func(f store.Finding) {
 		told.Findings = append(told.Findings, findingJSON{Rule: f.Rule, Subject: f.Subject})
 		if !a.json {
 			fmt.Fprintln(a.out, printable(f.String()))
 		}
-	})
+	}
+	err = st.Examine(ctx, o, found)
 	bar.done()
+	if err == nil {
+		err = a.verifyFederation(ctx, st, found)
+	}
 	if err != nil {
 		return err
 	}
