@@ -116,7 +116,7 @@ func (s *Server) answerReady(w http.ResponseWriter, r *http.Request, p *pageRequ
 	if err != nil {
 		return err
 	}
-	if a.Collection.Epoch != p.collection.Epoch {
+	if a.Collection.Epoch != p.x.collection.Epoch {
 		return errRestored
 	}
 	got := extent{objects: a.Objects, first: a.First, last: a.Last, more: a.More, collection: a.Collection}
@@ -182,7 +182,9 @@ func (s *Server) writeAnswer(w http.ResponseWriter, r *http.Request, a *Answer) 
 	h := w.Header()
 	setCommonHeaders(h)
 	h[typeField] = mediaTypeLine
-	h[lengthField] = lines.length
+	if !countedByHTTP(r, len(a.Body)) {
+		h[lengthField] = lines.length
+	}
 	if a.Coding != identity {
 		h[codingField] = codingLines[a.Coding]
 	}

@@ -94,10 +94,9 @@ func (s *Server) writeContentResource(w http.ResponseWriter, r *http.Request, re
 // pageRequest is a request that reads a page of a collection.
 type pageRequest struct {
 	page
-	x          *exchange
-	collection Collection // as the rights and the page token were checked on it
-	query      Query
-	policy     Visibility
+	x      *exchange // whose collection is as the rights and the page token were checked on it
+	query  Query
+	policy Visibility
 }
 
 // readablePage checks the rights on the collection and then reads the query.
@@ -112,7 +111,7 @@ func (s *Server) readablePage(r *http.Request, e Endpoint) (*pageRequest, error)
 	}
 	x := exchangeOf(r)
 	x.pull = r.Method == http.MethodGet // a HEAD reads nothing
-	p := &pageRequest{x: x, collection: c, policy: s.opt.Visibility}
+	p := &pageRequest{x: x, policy: s.opt.Visibility}
 	if p.page, err = f.resolve(c, s.opt.PageDefault, s.opt.PageMax); err != nil {
 		return nil, err
 	}
@@ -128,7 +127,7 @@ func (s *Server) readablePage(r *http.Request, e Endpoint) (*pageRequest, error)
 
 // visible asks the sharing policy for the caller.
 func (p *pageRequest) visible(m stix.MarkingSet, unknown bool) bool {
-	return p.policy.Visible(p.x.principal, p.collection, m, unknown)
+	return p.policy.Visible(p.x.principal, p.x.collection, m, unknown)
 }
 
 // pageBytes is the most octets of objects on a page. While slow clients hold nearly all the memory for responses, pages
@@ -152,7 +151,7 @@ func (s *Server) entries(r *http.Request, p *pageRequest, q Query) (Page, error)
 	if err != nil {
 		return Page{}, err
 	}
-	if got.Collection.Epoch != p.collection.Epoch {
+	if got.Collection.Epoch != p.x.collection.Epoch {
 		return Page{}, errRestored
 	}
 	return got.Within(q.MaxBytes), nil

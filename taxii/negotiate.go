@@ -116,6 +116,9 @@ func quality(s string) float64 {
 // application/taxii+json without a version or with version 2.1, application/json, a wildcard, or nothing at all. The
 // most specific range that speaks of TAXII decides; q=0 refuses.
 func Accepts(h http.Header) bool {
+	if speaksTAXII(h) {
+		return true
+	}
 	best, bestQ, alias, seen := -1, 0.0, 0.0, false
 	for list := headerElements(h, "Accept"); list.next(); {
 		if strings.TrimSpace(list.element) == "" {
@@ -146,6 +149,12 @@ func Accepts(h http.Header) bool {
 		}
 	}
 	return !seen || bestQ > 0 || alias > 0
+}
+
+// speaksTAXII reports that the Accept header is the one that most clients send, which needs no reading.
+func speaksTAXII(h http.Header) bool {
+	lines := h["Accept"]
+	return len(lines) == 1 && lines[0] == MediaType
 }
 
 // checkContentType admits the media types that clients send objects in: TAXII's, and STIX's under its registered and its

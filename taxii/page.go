@@ -56,6 +56,9 @@ func (s *Server) humanPages() map[string]handlerFunc {
 // wantsPage reports whether a request is that of a person's browser: its Accept header names HTML, nothing in it weighs
 // more, and it names no kind of JSON. TAXII's own types are JSON, so whoever speaks TAXII gets TAXII.
 func wantsPage(h http.Header) bool {
+	if speaksTAXII(h) {
+		return false
+	}
 	html, wildcard := 0.0, 0.0
 	for list := headerElements(h, "Accept"); list.next(); {
 		m, ok := parseMediaRange(list.element)

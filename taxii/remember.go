@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"hash"
+	"net/http"
 	"sync"
 	"time"
 )
@@ -57,11 +58,8 @@ func NewCredentialCache(life time.Duration, now func() time.Time) *CredentialCac
 func (c *CredentialCache) Principal(kind string, credentials []string, find func() (*Principal, error)) (*Principal, error) {
 	mac := c.mac(kind, credentials)
 	now := c.now() // before asking: what is remembered is at least as old
-	c.mu.RLock()
-	r, ok := c.known[mac]
-	c.mu.RUnlock()
-	if ok && now.Before(r.until) {
-		return r.principal, nil
+	if p := c.recall(mac, now); p != nil {
+		return p, nil
 	}
 	p, err := find()
 	if err != nil {
@@ -69,6 +67,16 @@ func (c *CredentialCache) Principal(kind string, credentials []string, find func
 	}
 	c.remember(mac, remembered{principal: p, until: now.Add(c.life)}, now)
 	return p, nil
+}
+
+// recall returns the principal that is remembered, or nil.
+func (c *CredentialCache) recall(mac [sha256.Size]byte, now time.Time) *Principal {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if r, ok := c.known[mac]; ok && now.Before(r.until) {
+		return r.principal
+	}
+	return nil
 }
 
 // credentialMAC is the memory that making a MAC takes. Between two uses it is empty.
@@ -113,6 +121,27 @@ func (c *CredentialCache) remember(mac [sha256.Size]byte, r remembered, now time
 		delete(c.known, k)
 	}
 	c.known[mac] = r
+}
+
+// KeyAuth returns KeyAuth for accounts that are asked through the cache. It remembers whom an Authorization header belongs to,
+// so that it is not taken apart each time.
+func (c *CredentialCache) KeyAuth(accounts Accounts) Authenticator {
+	return rememberedHeaders{cache: c, asking: KeyAuth{accounts}, remembering: KeyAuth{c.Remembering(accounts)}}
+}
+
+type rememberedHeaders struct {
+	cache       *CredentialCache
+	asking      KeyAuth // of what is remembered by its header: to remember it twice would be to believe it twice as long
+	remembering KeyAuth
+}
+
+// Authenticate implements Authenticator.
+func (a rememberedHeaders) Authenticate(r *http.Request) (*Principal, error) {
+	lines := r.Header["Authorization"]
+	if len(lines) != 1 || len(lines[0]) > maxCredentials || r.Header["X-Api-Key"] != nil {
+		return a.remembering.Authenticate(r)
+	}
+	return a.cache.Principal("authorization", lines, func() (*Principal, error) { return a.asking.Authenticate(r) })
 }
 
 // Remembering returns accounts that are asked through the cache.

@@ -2,8 +2,11 @@ package taxii
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
+	"net/http"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -95,6 +98,53 @@ func TestCredentialCacheIsBounded(t *testing.T) {
 		}
 		if again, _ := cache.Principal("certificate", []string{strconv.Itoa(i)}, func() (*Principal, error) { return nil, nil }); again == p {
 			t.Fatal("credentials of another kind are taken for these")
+		}
+	}
+}
+
+// TestCredentialCacheKnowsHeaders holds that a header is remembered as an account's name and key are, for as long, and that
+// what is not one header of credentials is judged as without a cache.
+func TestCredentialCacheKnowsHeaders(t *testing.T) {
+	clock := newTestClock()
+	behind := &countingAccounts{asked: map[string]int{}, known: map[string]*Principal{"a:k": {Name: "a"}, ":k": {Name: "alone"}}}
+	a := NewCredentialCache(0, clock.Now).KeyAuth(behind)
+	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("a:k"))
+	steps := []struct {
+		header http.Header
+		pause  time.Duration
+		change func()
+		want   string
+		asked  int // in all
+	}{
+		{http.Header{"Authorization": {basic}}, 0, nil, "a", 1},
+		{http.Header{"Authorization": {basic}}, DefaultCredentialLife - 1, nil, "a", 1},
+		{http.Header{"X-Api-Key": {"k"}}, 0, nil, "alone", 2},
+		{http.Header{"X-Api-Key": {"k"}}, 0, nil, "alone", 2},
+		{http.Header{"Authorization": {"Bearer k"}}, 0, nil, "alone", 3},
+		{http.Header{"Authorization": {basic, basic}}, 0, nil, "", 3},
+		{http.Header{"Authorization": {basic}, "X-Api-Key": {"k"}}, 0, nil, "", 3},
+		{http.Header{"Authorization": {"Basic " + strings.Repeat("A", maxCredentials)}}, 0, nil, "", 3},
+		{http.Header{"Authorization": {"authorization"}}, 0, nil, "", 3},
+		{http.Header{}, 0, nil, "", 3},
+		{http.Header{"Authorization": {basic}}, 1, func() { clear(behind.known) }, "", 4},
+		{http.Header{"Authorization": {"Bearer k"}}, 0, nil, "alone", 4}, // not over yet
+		{http.Header{"Authorization": {"Bearer k"}}, DefaultCredentialLife, nil, "", 5},
+	}
+	for i, s := range steps {
+		clock.advance(s.pause)
+		if s.change != nil {
+			s.change()
+		}
+		p, err := a.Authenticate(&http.Request{Header: s.header})
+		if (s.want == "") != errors.Is(err, ErrUnauthenticated) || s.want != "" && p.Name != s.want {
+			t.Errorf("step %d: %+v, %v, want %q", i, p, err, s.want)
+		}
+		asked := 0
+		for _, n := range behind.asked {
+			asked += n
+		}
+		if asked != s.asked {
+			t.Errorf("step %d: asked %d times, want %d", i, asked, s.asked)
 		}
 	}
 }

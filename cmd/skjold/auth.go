@@ -16,7 +16,7 @@ import (
 // authenticator tells the realms apart: request tokens of peers, and keys, passwords and certificates of this node's own
 // accounts. A key never makes a peer, and a token never makes an account.
 type authenticator struct {
-	accounts     taxii.KeyAuth
+	accounts     taxii.Authenticator
 	certificates certificateAccounts
 	peers        *federation.Verifier
 	opened       *openedCollections
@@ -27,7 +27,7 @@ type authenticator struct {
 func (n *node) newAuthenticator() taxii.Authenticator {
 	cache := taxii.NewCredentialCache(0, nil)
 	return taxii.LimitStrangers(authenticator{
-		accounts:     taxii.KeyAuth{Accounts: cache.Remembering(n.store)},
+		accounts:     cache.KeyAuth(n.store),
 		certificates: certificateAccounts{files: n.tls, cache: cache, store: n.store},
 		peers:        n.verifier, opened: newOpenedCollections(n.store, n.trust), store: n.store,
 	}, taxii.StrangerOptions{PerMinute: int64(n.cfg.Limits.FailureRate)})
