@@ -27,6 +27,9 @@ func (s *Store) newAddition(sub taxii.Submission) *addition {
 	a.all, a.definitions, a.rest = s.receiveAll(sub.Items)
 	for _, in := range a.all {
 		in.by = sub.Identity
+		if sub.Source != "" {
+			in.from(sub.Source)
+		}
 	}
 	return a
 }
@@ -59,10 +62,10 @@ type together struct {
 }
 
 // admit takes an addition into the group, or tells that it does not go with those that are in it. They are of one
-// collection, and of different objects, so that none decides about another; a marking definition might, and what has a key
+// collection and from one source, and of different objects, so that none decides about another; a marking definition might, and what has a key
 // may be the repetition of another.
 func (g *together) admit(a *addition) bool {
-	if a == nil || a.sub.Key != nil || len(a.definitions) > 0 || len(g.list) > 0 && g.list[0].sub.Collection != a.sub.Collection {
+	if a == nil || a.sub.Key != nil || len(a.definitions) > 0 || len(g.list) > 0 && !g.list[0].sameOrigin(a) {
 		return false
 	}
 	for _, in := range a.rest {
@@ -78,6 +81,11 @@ func (g *together) admit(a *addition) bool {
 	}
 	g.list = append(g.list, a)
 	return true
+}
+
+// sameOrigin tells whether two additions are for one collection and from one source.
+func (a *addition) sameOrigin(b *addition) bool {
+	return a.sub.Collection == b.sub.Collection && a.sub.Source == b.sub.Source
 }
 
 // run stores the group and the statuses inside a write transaction.
@@ -103,7 +111,7 @@ func (g *together) submit(c conn, now int64) error {
 	for _, a := range g.list {
 		all, definitions, rest = append(all, a.all...), append(definitions, a.definitions...), append(rest, a.rest...)
 	}
-	w := &logWriter{conn: c, collection: col, now: now, digests: g.list[0].store.observables}
+	w := &logWriter{conn: c, collection: col, now: now, honour: g.list[0].sub.Source != "", digests: g.list[0].store.observables}
 	if err := w.store(definitions, rest); err != nil {
 		return err
 	}

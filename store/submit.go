@@ -19,6 +19,9 @@ func (s *Store) Add(ctx context.Context, sub taxii.Submission) (taxii.Status, er
 	if sub.Received.IsZero() {
 		sub.Received = s.now()
 	}
+	if sub.Deferred && sub.Source != "" {
+		return taxii.Status{}, invalid("what a peer sends is not deferred")
+	}
 	if sub.Deferred {
 		return s.accept(ctx, sub)
 	}
@@ -169,6 +172,9 @@ func outcomes(sub taxii.Submission, all []*incoming, now int64) statusLists {
 				}
 			}
 			lists.Successes = append(lists.Successes, detail)
+		case tombstoned:
+			detail.Message = "it was deleted at this node, which takes it from no other"
+			lists.Failures = append(lists.Failures, detail)
 		default:
 			detail.Message = in.message
 			lists.Failures = append(lists.Failures, detail)

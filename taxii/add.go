@@ -34,6 +34,12 @@ func (s *Server) addObjects(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	submission.Deferred = len(submission.Items) > s.opt.SyncObjects
+	if p := exchangeOf(r).principal; p.Kind == PeerNode {
+		if submission.Deferred {
+			return tooManyOfPeer(s.opt.SyncObjects)
+		}
+		submission.sentBy(p.Name)
+	}
 	submission.Identity = exchangeOf(r).principal.Identity
 	submission.Visible = s.visible(exchangeOf(r).principal, c)
 	if !rights.Read {

@@ -223,6 +223,9 @@ type Submission struct {
 	// held already and comes unchanged are taken all the same.
 	Identity stix.Identifier
 	Items    []Item
+	// Source, where it is not empty, is the peer that sends this: the objects are kept as that peer's, not as what was
+	// published at this node, and what was deleted here is not brought back. Such a submission is never Deferred.
+	Source string
 	// Visible decides per marking set what the caller may see, as in Query; nil: everything. That an object is held which
 	// the caller may not see is not told: submitting its content again looks as if it had been stored.
 	Visible func(m stix.MarkingSet, unknown bool) bool

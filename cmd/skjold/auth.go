@@ -66,12 +66,20 @@ func (a authenticator) Authenticate(r *http.Request) (*taxii.Principal, error) {
 }
 
 // principal is a peer that the operator has pinned, with its rights, or a member that introduced itself, with those of
-// all members.
-func (a authenticator) principal(ctx context.Context, p federation.Peer) (*taxii.Principal, error) {
+// all members. A node that can't check peers against the federation takes nothing of them; they send it again later.
+func (a authenticator) principal(ctx context.Context, p federation.Peer) (principal *taxii.Principal, err error) {
 	if p.Until.IsZero() {
-		return a.store.PeerPrincipal(ctx, p.Entity)
+		principal, err = a.store.PeerPrincipal(ctx, p.Entity)
+	} else {
+		principal, err = a.opened.principal(ctx, p.Entity)
 	}
-	return a.opened.principal(ctx, p.Entity)
+	if err == nil && a.opened.trust != nil && a.opened.trust.state.quarantine() != "" {
+		for id, r := range principal.Rights {
+			r.Write = false
+			principal.Rights[id] = r
+		}
+	}
+	return principal, err
 }
 
 // certificateAccounts finds the accounts that client certificates are bound to. What a request says of itself in its

@@ -36,7 +36,9 @@ collections.
 
 With --class only members that the founders admitted as one of these classes are served. With --mark a member must show a
 trust mark of that type, by an issuer that the trust anchor names, with the owner's delegation where the type has an owner;
-of several types, all of them. A mark that a member issued itself counts for nothing.`,
+of several types, all of them. A mark that a member issued itself counts for nothing.
+
+With --write they may add to the collection too: members that this node cannot connect to push there what they have.`,
 		Example: `  skjold federation members allow indicators
   skjold federation members allow indicators --max-tlp clear
   skjold federation members allow incidents --class municipality --class region --mark https://federation.example/marks/backup`,
@@ -56,6 +58,7 @@ of several types, all of them. A mark that a member issued itself counts for not
 		},
 	}
 	cmd.Flags().StringVar(&maxTLP, "max-tlp", "green", "strictest level that members are served: clear or green")
+	cmd.Flags().BoolVar(&rule.write, "write", false, "let them add to the collections too")
 	cmd.Flags().StringArrayVar(&rule.classes, "class", nil, "class of members, as in their admission; may be repeated (all classes unless given)")
 	cmd.Flags().StringArrayVar(&rule.marks, "mark", nil, "type of trust mark that a member must show, a URL; may be repeated")
 	return cmd
@@ -110,6 +113,7 @@ type openedJSON struct {
 	MaxTLP  string   `json:"max_tlp"`
 	Classes []string `json:"classes,omitempty"` // none for all
 	Marks   []string `json:"marks,omitempty"`
+	Write   bool     `json:"write,omitempty"`
 }
 
 // words says whom a collection is opened to.
@@ -120,6 +124,9 @@ func (o openedJSON) words() string {
 	}
 	if len(o.Marks) > 0 {
 		who += " that show " + strings.Join(o.Marks, " and ")
+	}
+	if o.Write {
+		who += ", who may add to it"
 	}
 	return fmt.Sprintf("%s  up to TLP:%s  %s  (%s)", o.ID, strings.ToUpper(o.MaxTLP), o.Title, who)
 }
@@ -139,7 +146,7 @@ func (a *app) printOpened(ctx context.Context, st *store.Store) error {
 			return err
 		}
 		rule := opened[id]
-		list = append(list, openedJSON{ID: id, Title: c.Title, MaxTLP: rule.level.String(), Classes: rule.classes, Marks: rule.marks})
+		list = append(list, openedJSON{ID: id, Title: c.Title, MaxTLP: rule.level.String(), Classes: rule.classes, Marks: rule.marks, Write: rule.write})
 	}
 	if a.json {
 		return printJSON(a.out, list)

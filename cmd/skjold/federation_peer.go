@@ -22,11 +22,13 @@ import (
 // peerGrant are the flags that say what a peer may do.
 type peerGrant struct {
 	read   []string
+	write  []string
 	maxTLP string
 }
 
 func (g *peerGrant) register(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&g.read, "read", nil, "collection (id, alias or title) that the peer may read; may be repeated")
+	cmd.Flags().StringArrayVar(&g.write, "write", nil, "collection that the peer may add to, by pushing; may be repeated")
 	cmd.Flags().StringVar(&g.maxTLP, "max-tlp", "green", "strictest level that it is served there: clear, green or amber")
 }
 
@@ -37,7 +39,7 @@ func (g *peerGrant) resolve(ctx context.Context, st *store.Store) (map[string]ta
 		return nil, level, usagef("--max-tlp %q is not one of clear, green, amber: TLP:AMBER+STRICT and TLP:RED never leave by federation", g.maxTLP)
 	}
 	rights := map[string]taxii.Rights{}
-	return rights, level, grant(ctx, st, rights, g.read, nil)
+	return rights, level, grant(ctx, st, rights, g.read, g.write)
 }
 
 // apply writes the rights into the store and warns of what the operator may not have meant.
@@ -190,8 +192,8 @@ What a peer has read past without being allowed to see it does not come by itsel
 then runs 'skjold federation resync'.`,
 		Args: cobra.ExactArgs(1), Example: "  skjold federation peer allow https://skjold.region.example --read indicators --max-tlp amber",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(g.read) == 0 {
-				return usagef("say which collections with --read")
+			if len(g.read)+len(g.write) == 0 {
+				return usagef("say which collections with --read and --write")
 			}
 			id, err := federation.ParseEntityID(args[0])
 			if err != nil {
@@ -206,6 +208,12 @@ then runs 'skjold federation resync'.`,
 				}
 				if a.json {
 					return a.printPeer(ctx, st, id)
+				}
+				if len(g.write) > 0 {
+					fmt.Fprintf(a.out, "%s may now add to %s\n", id, strings.Join(g.write, ", "))
+				}
+				if len(g.read) == 0 {
+					return nil
 				}
 				fmt.Fprintf(a.out, "%s may now read %s up to TLP:%s\n", id, strings.Join(g.read, ", "), strings.ToUpper(g.maxTLP))
 				fmt.Fprintln(a.out, "If it was pulling already, its operator gets what was held back so far with: skjold federation resync NUMBER")

@@ -26,6 +26,8 @@ type opening struct {
 	classes []string
 	// marks are the types of trust mark that the member must show, all of them.
 	marks []string
+	// write lets them add to it too.
+	write bool
 }
 
 // openingJSON is an opening as it is noted.
@@ -33,6 +35,7 @@ type openingJSON struct {
 	MaxTLP  string   `json:"max_tlp"`
 	Classes []string `json:"classes,omitempty"`
 	Marks   []string `json:"marks,omitempty"`
+	Write   bool     `json:"write,omitempty"`
 }
 
 // UnmarshalJSON reads the form of earlier versions too.
@@ -67,7 +70,7 @@ func parseOpened(text string) (map[string]opening, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the collections that are opened to members: %w", err)
 		}
-		opened[id] = opening{level: level, classes: j.Classes, marks: j.Marks}
+		opened[id] = opening{level: level, classes: j.Classes, marks: j.Marks, write: j.Write}
 	}
 	return opened, nil
 }
@@ -76,7 +79,7 @@ func parseOpened(text string) (map[string]opening, error) {
 func writeOpened(ctx context.Context, st *store.Store, opened map[string]opening) error {
 	noted := make(map[string]openingJSON, len(opened))
 	for id, o := range opened {
-		noted[id] = openingJSON{MaxTLP: o.level.String(), Classes: o.classes, Marks: o.marks}
+		noted[id] = openingJSON{MaxTLP: o.level.String(), Classes: o.classes, Marks: o.marks, Write: o.write}
 	}
 	text, err := json.Marshal(noted)
 	if err != nil {
@@ -120,7 +123,7 @@ func (o *openedCollections) principal(ctx context.Context, id federation.EntityI
 	}
 	for collection, rule := range opened {
 		if rule.openedTo(class, marks) {
-			p.Rights[collection] = taxii.Rights{Read: true}
+			p.Rights[collection] = taxii.Rights{Read: true, Write: rule.write}
 			p.MaxTLP[collection] = rule.level
 		}
 	}

@@ -38,6 +38,7 @@ type node struct {
 	replicator *sync.Replicator     // nil when federation is off
 	members    *membership          // the federation's records; nil where no founding charter is pinned
 	trust      *trust               // the same
+	pusher     *sync.Pusher         // nil when federation is off
 	hosting    *federation.Hosting  // keeps the entity configuration at a hub; nil where none hosts it
 	ready      readiness
 	auth       taxii.Authenticator
@@ -133,6 +134,12 @@ func (n *node) federate(ctx context.Context, keys *nodeKeys, onApplied func(sync
 		Assigned:  n.assigned,
 		OnApplied: onApplied, Logger: n.log, Registerer: n.registry,
 	})
+	if err != nil {
+		return err
+	}
+	n.pusher, err = sync.NewPusher(sync.Options{
+		Peers: partners, Signer: signer, Chain: chain, HTTP: client, Interval: n.cfg.Federation.PollInterval, Limits: objectLimits(n.cfg), Logger: n.log,
+	}, assignedPushes{pushStore{n.store}})
 	return err
 }
 
@@ -212,6 +219,9 @@ func (n *node) run(ctx context.Context) error {
 	}
 	if n.trust != nil {
 		group.Go(func() error { return n.trust.keepIssuers(ctx, n.store, n.log) })
+	}
+	if n.pusher != nil {
+		group.Go(func() error { return n.pusher.Run(ctx) })
 	}
 	if n.hosting != nil {
 		group.Go(func() error { return n.hosting.Run(ctx) })

@@ -70,24 +70,29 @@ func (s *source) connect(ctx context.Context) error {
 	if s.client != nil && s.apiRoot == peer.APIRoot {
 		return nil
 	}
-	signing := federation.NewTransport(federation.TransportOptions{
-		Signer: s.options.Signer, Callee: peer.Entity, Base: s.options.HTTP.Transport, Chain: s.options.Chain, OnSkew: s.skewed,
-	})
-	client, err := taxii.NewClient(taxii.ClientOptions{
-		URL:  peer.APIRoot,
-		HTTP: &http.Client{Transport: limitTransport{base: signing, max: s.options.MaxPageBytes}, Timeout: s.options.HTTP.Timeout},
-		// The transport signs. A signing client also follows no redirect.
-		SignRequest: func(*http.Request, []byte) error { return nil },
-		UserAgent:   "skjold",
-		MaxResponse: s.options.MaxPageBytes,
-		Limits:      s.options.Limits,
-		Retries:     -1, // the scheduler retries, with its own pauses
-	})
+	client, err := newPeerClient(s.options, peer, s.skewed)
 	if err != nil {
 		return fmt.Errorf("the API root of %s: %w", s.sub.Peer, err)
 	}
 	s.client, s.apiRoot, s.collection = client, peer.APIRoot, ""
 	return nil
+}
+
+// newPeerClient makes the TAXII client of a peer, which signs every request and introduces this node where it must.
+func newPeerClient(o *Options, peer federation.Peer, onSkew func(federation.EntityID, time.Duration)) (*taxii.Client, error) {
+	signing := federation.NewTransport(federation.TransportOptions{
+		Signer: o.Signer, Callee: peer.Entity, Base: o.HTTP.Transport, Chain: o.Chain, OnSkew: onSkew,
+	})
+	return taxii.NewClient(taxii.ClientOptions{
+		URL:  peer.APIRoot,
+		HTTP: &http.Client{Transport: limitTransport{base: signing, max: o.MaxPageBytes}, Timeout: o.HTTP.Timeout},
+		// The transport signs. A signing client also follows no redirect.
+		SignRequest: func(*http.Request, []byte) error { return nil },
+		UserAgent:   "skjold",
+		MaxResponse: o.MaxPageBytes,
+		Limits:      o.Limits,
+		Retries:     -1, // the scheduler retries, with its own pauses
+	})
 }
 
 func (s *source) skewed(callee federation.EntityID, skew time.Duration) {

@@ -22,6 +22,7 @@ var markingTests = []testCase{
 	{"a definition in another collection makes nothing servable", testForeignDefinition},
 	{"a peer's definition makes only that peer's objects servable", testPeersDefinition},
 	{"what a peer sent is answered as held to who publishes it again", testHeldFromPeer},
+	{"what a peer adds is that peer's", testAddedByPeer},
 	{"definitions come before what they mark", testDefinitionsFirst},
 	{"entries are counted by level", testLevelCounts},
 }
@@ -152,6 +153,37 @@ func testHeldFromPeer(t *testing.T, f *Fixture) {
 	}
 	if got := f.all(t, c); len(got) != 2 {
 		t.Errorf("held: %v", names(got))
+	}
+}
+
+func testAddedByPeer(t *testing.T, f *Fixture) {
+	c := f.collection(t, "Added by a peer")
+	add := func(source string, deferred bool, objects ...*stix.Object) (taxii.Status, error) {
+		items := make([]taxii.Item, len(objects))
+		for i, o := range objects {
+			items[i] = taxii.Item{Object: o}
+		}
+		return f.Store.Add(t.Context(), taxii.Submission{Collection: c.ID, Account: "peer", Received: f.Clock.Now(), Visible: known, Source: source, Deferred: deferred, Items: items})
+	}
+	if _, err := add(string(peerID), true, indicator(1, 1, stix.TLPGreen)); !errors.Is(err, store.ErrInvalid) {
+		t.Errorf("deferred: %v, want ErrInvalid", err)
+	}
+	f.add(t, c, indicator(3, 1, stix.TLPGreen))
+	f.delete(t, taxii.Deletion{Collection: c.ID, ID: id("indicator", 3), Visible: known})
+	status, err := add(string(peerID), false, indicator(1, 1, stix.TLPGreen), indicator(3, 1, stix.TLPGreen))
+	if err != nil || status.SuccessCount != 1 || status.FailureCount != 1 || !strings.Contains(status.Failures[0].Message, "deleted") {
+		t.Errorf("added %d, failed %+v: %v", status.SuccessCount, status.Failures, err)
+	}
+	if _, err := add("", false, indicator(2, 1, stix.TLPGreen)); err != nil {
+		t.Fatal(err)
+	}
+	sources := make(map[string]bool)
+	page := f.page(t, taxii.Query{Collection: c.ID, Limit: 10, Version: taxii.VersionMatch{All: true}, Visible: func(m stix.MarkingSet, _ bool) bool {
+		sources[m.Source] = true
+		return m.Source == ""
+	}})
+	if diff := cmp.Diff(map[string]bool{"": true, string(peerID): true}, sources); diff != "" || len(page.Entries) != 1 || page.Entries[0].ID != id("indicator", 2) {
+		t.Errorf("%v are this node's own; sources (-want +got):\n%s", names(page.Entries), diff)
 	}
 }
 
