@@ -146,19 +146,22 @@ func (a *app) introduceDemo(f *demoFederation, dir string) {
 		t.row(s.name, s.apiRoot, demoReader, s.readerKey)
 	}
 	_ = t.print(a.out)
-	last, first := f.sites[len(f.sites)-1], f.sites[demoPublisher]
+	last, first, state := f.sites[len(f.sites)-1], f.sites[demoPublisher], f.sites[demoState]
 	fmt.Fprintf(a.out, `
 Who belongs to the federation, since when, and how each founder voted; a browser asks for the read account of the company:
   %[1]s/federation/
   curl -s -u %[2]s:%[3]s %[1]s/federation/directory.json
-Why %[4]s is a member, by the records of the company, with each vote:
-  skjold federation verify %[5]s --data %[6]s
+Why the %[4]s is a member: its trust chain, asked of the nodes, and each vote behind it:
+  skjold federation verify %[5]s --data %[6]s --fetch
 What has arrived at the company:
   curl -s -u %[2]s:%[3]s -H 'Accept: application/taxii+json;version=2.1' '%[7]scollections/%[8]s/objects/?limit=2'
+One founder suspends the company for 72 hours, and the state, once it has the order, serves it nothing more:
+  skjold federation suspend %[1]s --reason "a trial" --key %[9]s --data %[10]s --out %[11]s
 How the federation was founded, command by command:
-  %[9]s
+  %[12]s
 
-`, last.entity, demoReader, last.readerKey, first.name, first.entity, last.dir, last.apiRoot, firstAlias, filepath.Join(dir, papers, commandsFile))
+`, last.entity, demoReader, last.readerKey, first.name, first.entity, last.dir, last.apiRoot, firstAlias,
+		filepath.Join(dir, demoFounders[0].folder, "keys", voteKeyFile), state.dir, filepath.Join(dir, papers, "suspension"), filepath.Join(dir, papers, commandsFile))
 }
 
 // demoLevels are the markings of the made-up indicators: most may be shared, some stay in the house.

@@ -93,25 +93,14 @@ func (s *demoNode) accounts(ctx context.Context) error {
 	return nil
 }
 
-// join pins a peer, lets it read the site's collection, and subscribes to the peer's: what an operator does with
-// peer add and subscribe.
-func (s *demoNode) join(ctx context.Context, peer *demoNode) error {
-	keys, err := federation.LoadKeys(peer.dir.keys())
-	if err != nil {
-		return err
-	}
-	jwks, err := publicKeys(keys.Request)
-	if err != nil {
-		return err
-	}
-	st := s.node.store
-	if err := st.AddPeer(ctx, federation.Peer{Entity: peer.entity, JWKS: jwks, APIRoot: peer.apiRoot, Added: time.Now()}, true); err != nil {
-		return err
-	}
-	if err := st.AllowPeer(ctx, peer.entity, s.collection, taxii.Rights{Read: true}, stix.TLPGreen); err != nil {
-		return err
-	}
-	_, err = st.Subscribe(ctx, sync.Subscription{Peer: peer.entity, Collection: firstAlias, Into: s.collection, Created: time.Now()})
+// openToMembers lets all members of the federation read the site's collection: nobody is pinned.
+func (s *demoNode) openToMembers(ctx context.Context) error {
+	return writeOpened(ctx, s.node.store, map[string]opening{s.collection: {level: stix.TLPGreen}})
+}
+
+// follow subscribes to a site's collection: what an operator does with federation subscribe.
+func (s *demoNode) follow(ctx context.Context, peer *demoNode) error {
+	_, err := s.node.store.Subscribe(ctx, sync.Subscription{Peer: peer.entity, Collection: firstAlias, Into: s.collection, Created: time.Now()})
 	if errors.Is(err, store.ErrExists) {
 		return nil
 	}

@@ -44,7 +44,7 @@ const (
 // demoSites are a small federation: two municipalities, a region and a company around the joint municipal hub and the
 // state. Nothing is drawn from a real network.
 var demoSites = []demoSite{
-	{"Municipality of Aarhus", "aarhus", "cvr:10000011", "municipality", "hub", []federation.Choice{yes, yes, yes, yes, yes}, []int{2}},
+	{"Municipality of Aarhus", "aarhus", "cvr:10000011", "municipality", "hub", []federation.Choice{yes, yes, yes, neither, yes}, []int{2}},
 	{"Municipality of Viborg", "viborg", "cvr:10000012", "municipality", "hub", []federation.Choice{yes, yes, yes, yes, absent}, []int{2}},
 	{"Joint municipal hub", "hub", "cvr:10000010", hubClass, secretariatFolder, []federation.Choice{yes, yes, yes, yes, yes}, []int{3}},
 	{"State", "state", "cvr:10000020", "authority", secretariatFolder, []federation.Choice{yes, yes, yes, neither, yes}, nil},
@@ -55,6 +55,8 @@ var demoSites = []demoSite{
 const (
 	// demoPublisher is the index of the site whose analyst publishes.
 	demoPublisher = 0
+	// demoState is that of the state, which the company pulls from.
+	demoState = 3
 
 	secretariatFolder = "secretariat"
 	hubClass          = "hub"
@@ -93,7 +95,7 @@ func (a *app) openDemo(ctx context.Context, dir string) (f *demoFederation, err 
 	}
 	for i, site := range demoSites {
 		for _, j := range site.peers {
-			if err := errors.Join(f.sites[i].join(ctx, f.sites[j]), f.sites[j].join(ctx, f.sites[i])); err != nil {
+			if err := errors.Join(f.sites[i].follow(ctx, f.sites[j]), f.sites[j].follow(ctx, f.sites[i])); err != nil {
 				return f, err
 			}
 		}
@@ -134,7 +136,7 @@ func (s *demoNode) open(ctx context.Context) error {
 	if s.node, err = openNode(ctx, s.dir, cfg, slog.New(slog.NewTextHandler(io.Discard, nil)), s.applied); err != nil {
 		return err
 	}
-	return errors.Join(s.accounts(ctx), s.remember(ctx))
+	return errors.Join(s.accounts(ctx), s.remember(ctx), s.openToMembers(ctx))
 }
 
 // foundDemo founds the federation, unless an earlier run did, and tells in plain words what is done.
@@ -200,6 +202,6 @@ func (a *app) foundStepByStep(ctx context.Context, f *demoFederation, founding *
 	if err := t.print(a.out); err != nil {
 		return err
 	}
-	fmt.Fprintf(a.out, "4. Each node pins the charter, takes the signed records, and checks every vote itself.\n\n")
+	fmt.Fprintf(a.out, "4. Each node pins the charter, takes the signed records, and checks every vote itself. No node has pinned another: they\n   know each other by trust chains, and serve each other what they have opened to members.\n\n")
 	return founding.spread(ctx, all)
 }

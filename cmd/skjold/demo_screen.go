@@ -203,7 +203,10 @@ func fitted(text string, out io.Writer) string {
 	return b.String()
 }
 
-// tell prints a line for each object that has reached every node it may reach.
+// patience is how long a line waits for the last node, which may have been suspended.
+const patience = 15 * time.Second
+
+// tell prints a line for each object that has reached every node it may reach, or has had the time for it.
 func (d *demoScreen) tell() error {
 	published := d.f.publications()
 	for ; d.told < len(published); d.told++ {
@@ -214,10 +217,14 @@ func (d *demoScreen) tell() error {
 		} else {
 			for _, s := range d.f.sites[demoPublisher+1:] {
 				at, ok := s.arrival(p.demoObject)
-				if !ok {
+				switch {
+				case ok:
+					line += fmt.Sprintf("  %s %s", s.folder, after(p.at, at))
+				case time.Since(p.at) < patience:
 					return nil // in order, so the next ones wait too
+				default:
+					line += fmt.Sprintf("  %s not yet", s.folder)
 				}
-				line += fmt.Sprintf("  %s %s", s.folder, after(p.at, at))
 			}
 		}
 		if _, err := fmt.Fprintln(d.out, line); err != nil {
