@@ -22,7 +22,11 @@ func (a *app) federationCommand() *cobra.Command {
   at B:  skjold federation peer add A-ENTITY --jwks a.jwks
   at B:  skjold federation subscribe A-ENTITY indicators --into indicators
 
-where 'skjold federation show --jwks' prints a node's key set. Where founders have made a charter, 'directory' tells who belongs
+where 'skjold federation show --jwks' prints a node's key set. Members of a federation need not pin each other: with
+federation.charter and federation.superiors set, A opens a collection ('members allow') and B subscribes to it, each known to the
+other by its trust chain. A node that nobody can connect to has its configuration 'hosted' by its hub, and 'push'es.
+
+Where founders have made a charter, 'directory' tells who belongs
 to the federation and 'verify' why; docs/federation.md is the guide of founders, hubs and members. TLP:RED and TLP:AMBER+STRICT never leave by federation.`,
 	}
 	peer := &cobra.Command{Use: "peer", Short: "Pin, list and remove peers, and say what they may read"}

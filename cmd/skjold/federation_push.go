@@ -135,34 +135,39 @@ func (a *app) pushesCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				names, err := collectionNames(ctx, st)
-				if err != nil {
-					return err
-				}
-				list := []pushJSON{}
-				t := table{head: []string{"NO", "FROM", "PEER", "COLLECTION", "UP TO", "SENT", "REFUSED", "LAST SUCCESS", "ERROR"}}
-				for _, p := range all {
-					state, err := pushStore{st}.PushState(ctx, p.ID)
-					if err != nil {
-						return err
-					}
-					list = append(list, pushJSON{p, state})
-					trouble := state.Error
-					if trouble == "" && state.LastRefusal != "" {
-						trouble = "refused there, the last: " + state.LastRefusal
-					}
-					t.row(strconv.FormatInt(p.ID, 10), names[p.From], string(p.Peer), p.Collection, p.MaxTLP, strconv.FormatInt(state.Sent, 10),
-						strconv.FormatInt(state.Refused, 10), ago(time.Now(), state.LastSuccess), trouble)
-				}
-				switch {
-				case a.json:
-					return printJSON(a.out, list)
-				case len(list) == 0:
+				if len(all) == 0 && !a.json {
 					_, err := fmt.Fprintln(a.out, "This node pushes nothing.")
 					return err
 				}
-				return t.print(a.out)
+				return a.printPushes(ctx, st, all)
 			})
 		},
 	}
+}
+
+// printPushes lists pushes and how they go.
+func (a *app) printPushes(ctx context.Context, st *store.Store, all []sync.Push) error {
+	names, err := collectionNames(ctx, st)
+	if err != nil {
+		return err
+	}
+	list := []pushJSON{}
+	t := table{head: []string{"NO", "FROM", "PUSHED TO", "COLLECTION", "UP TO", "SENT", "REFUSED", "LAST SUCCESS", "ERROR"}}
+	for _, p := range all {
+		state, err := pushStore{st}.PushState(ctx, p.ID)
+		if err != nil {
+			return err
+		}
+		list = append(list, pushJSON{p, state})
+		trouble := state.Error
+		if trouble == "" && state.LastRefusal != "" {
+			trouble = "refused there, the last: " + state.LastRefusal
+		}
+		t.row(strconv.FormatInt(p.ID, 10), names[p.From], string(p.Peer), p.Collection, p.MaxTLP, strconv.FormatInt(state.Sent, 10),
+			strconv.FormatInt(state.Refused, 10), ago(time.Now(), state.LastSuccess), trouble)
+	}
+	if a.json {
+		return printJSON(a.out, list)
+	}
+	return t.print(a.out)
 }

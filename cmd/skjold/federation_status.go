@@ -98,29 +98,51 @@ is stopped too.`,
 	}
 }
 
-// printFederation lists peers and subscriptions for a person.
+// printFederation lists peers, and what is pulled and pushed, for a person.
 func (a *app) printFederation(ctx context.Context, st *store.Store) error {
 	peers, err := st.Peers(ctx)
 	if err != nil {
 		return err
 	}
 	if len(peers) == 0 {
-		_, err := fmt.Fprintln(a.out, "No peers are pinned; 'skjold federation --help' tells how to begin.")
-		return err
-	}
-	t := table{head: []string{"PEER", "LAST SEEN HERE"}}
-	for _, p := range peers {
-		t.row(string(p.Entity), ago(time.Now(), p.LastSeen))
-	}
-	if err := t.print(a.out); err != nil {
-		return err
+		fmt.Fprintln(a.out, "No peers are pinned; 'skjold federation --help' tells how to begin.")
+	} else {
+		t := table{head: []string{"PEER", "LAST SEEN HERE"}}
+		for _, p := range peers {
+			t.row(string(p.Entity), ago(time.Now(), p.LastSeen))
+		}
+		if err := t.print(a.out); err != nil {
+			return err
+		}
 	}
 	all, err := st.Subscriptions(ctx)
-	if err != nil || len(all) == 0 {
+	if err == nil && len(all) > 0 {
+		fmt.Fprintln(a.out)
+		err = a.printSubscriptions(ctx, st, all)
+	}
+	if err != nil {
+		return err
+	}
+	return a.printOutbound(ctx, st)
+}
+
+// printOutbound tells what the node does for those that cannot connect to it: where its configuration is hosted, and what
+// it pushes; nothing where it does neither.
+func (a *app) printOutbound(ctx context.Context, st *store.Store) error {
+	hosting, err := readHosting(ctx, st)
+	if err == nil && hosting.Hub != "" {
+		fmt.Fprintln(a.out)
+		err = a.printHosting(hosting)
+	}
+	if err != nil {
+		return err
+	}
+	pushes, err := pushStore{st}.Pushes(ctx)
+	if err != nil || len(pushes) == 0 {
 		return err
 	}
 	fmt.Fprintln(a.out)
-	return a.printSubscriptions(ctx, st, all)
+	return a.printPushes(ctx, st, pushes)
 }
 
 // readLimited reads at most n bytes and fails on more.

@@ -1,5 +1,6 @@
 // Package sync replicates collections between nodes: a Puller per subscription reads a peer's collection by cursor and
-// stores page and cursor in one transaction, so that a crash repeats a page and never skips one.
+// stores page and cursor in one transaction, so that a crash repeats a page and never skips one. A Pusher sends what a node
+// publishes to peers that cannot connect to it, with keys that make a repetition harmless.
 package sync
 
 import (
