@@ -1,6 +1,7 @@
 package federation
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -8,14 +9,16 @@ import (
 	"github.com/skjold-exchange/skjold/federation/jose"
 )
 
-// AdmittedBelow is the registry of a hub or an anchor, from the records alone: whom the founders admitted by name below
-// it, as long as each is in good standing. The keys are those of the member's key proof. Members of a class, and those
-// whose key was changed since, are not in it: their keys stand in no record, and their statements are signed by command.
+// AdmittedBelow is the registry of a hub or an anchor: whom the founders admitted below it, by name or in a class, as long as
+// each is in good standing. The keys are those of the member's key proof, and those that the superior vouches for where no
+// record has them: of members of a class, and of those whose key was rotated, within what the records name.
 type AdmittedBelow struct {
 	// Superior is the hub or the anchor.
 	Superior EntityID
 	// Ledger returns the records, nil while there are none.
 	Ledger func() *Ledger
+	// Vouched returns what the superior vouches for; nil for nothing.
+	Vouched func() []Vouched
 	// Now is the clock; nil for time.Now.
 	Now func() time.Time
 }
@@ -26,7 +29,7 @@ func (r AdmittedBelow) Subordinate(_ context.Context, id EntityID) (Subordinate,
 	if ledger == nil {
 		return Subordinate{}, ErrUnknownSubordinate
 	}
-	s, ok := r.subordinate(ledger, ledger.Member(id, now), ledger.superiors(), now)
+	s, ok := r.subordinate(ledger, ledger.Member(id, now), r.vouched(), ledger.superiors(), now)
 	if !ok {
 		return Subordinate{}, ErrUnknownSubordinate
 	}
@@ -40,13 +43,32 @@ func (r AdmittedBelow) Subordinates(context.Context) ([]Subordinate, error) {
 		return nil, nil
 	}
 	var list []Subordinate
-	superiors := ledger.superiors()
-	for _, m := range ledger.Members(now) {
-		if s, ok := r.subordinate(ledger, m, superiors, now); ok {
+	superiors, vouched := ledger.superiors(), r.vouched()
+	members := ledger.Members(now)
+	for id := range vouched { // of classes
+		if !slices.ContainsFunc(members, func(m Member) bool { return m.Entity == id }) {
+			members = append(members, ledger.Member(id, now))
+		}
+	}
+	for _, m := range members {
+		if s, ok := r.subordinate(ledger, m, vouched, superiors, now); ok {
 			list = append(list, s)
 		}
 	}
+	slices.SortFunc(list, func(a, b Subordinate) int { return cmp.Compare(a.Entity, b.Entity) })
 	return list, nil
+}
+
+// vouched is what the superior vouches for, by entity.
+func (r AdmittedBelow) vouched() map[EntityID]Vouched {
+	if r.Vouched == nil {
+		return nil
+	}
+	all := make(map[EntityID]Vouched)
+	for _, v := range r.Vouched() {
+		all[v.Entity] = v
+	}
+	return all
 }
 
 func (r AdmittedBelow) now() time.Time {
@@ -57,26 +79,48 @@ func (r AdmittedBelow) now() time.Time {
 }
 
 // subordinate makes the entry of a member if this superior issues statements about it.
-func (r AdmittedBelow) subordinate(ledger *Ledger, m Member, superiors []EntityID, now time.Time) (Subordinate, bool) {
-	if m.Standing != InGood || m.Admission == nil || m.Admission.Nomination.Hub != r.Superior {
+func (r AdmittedBelow) subordinate(ledger *Ledger, m Member, vouched map[EntityID]Vouched, superiors []EntityID, now time.Time) (Subordinate, bool) {
+	if m.Standing == Suspended || m.Standing == Expelled {
 		return Subordinate{}, false
 	}
-	keys, ok := provedKeys(m)
+	v, ok := vouched[m.Entity]
+	orgID, admission, keys := v.OrgID, v.Admission, v.Keys
+	if m.Admission != nil && m.Admission.Nomination.Hub == r.Superior {
+		orgID, admission = m.Admission.Nomination.OrgID, m.Admission.Hash
+		keys, ok = keysOf(m, v)
+	}
 	if !ok {
 		return Subordinate{}, false
 	}
-	said := AdmittedStatement(r.Superior, m.Entity, keys, m.Admission.Nomination.OrgID, m.Admission.Hash)
+	said := AdmittedStatement(r.Superior, m.Entity, keys, orgID, admission)
 	if ledger.CheckAdmission(r.Superior, &said, now) != nil {
 		return Subordinate{}, false
 	}
 	s := Subordinate{
-		Entity: m.Entity, Keys: keys, Metadata: said.Metadata, Admission: m.Admission.Hash, EntityTypes: []string{nodeType},
+		Entity: m.Entity, Keys: keys, Metadata: said.Metadata, Admission: admission, EntityTypes: []string{nodeType},
 		Intermediate: slices.Contains(superiors, m.Entity),
 	}
 	if s.Intermediate {
 		s.EntityTypes = append(s.EntityTypes, federationEntityType)
 	}
 	return s, true
+}
+
+// keysOf are the keys of a member that was admitted by name, as far as they are known: those of its key proof and those that
+// are vouched for, of which the records name the thumbprints.
+func keysOf(m Member, v Vouched) (jose.KeySet, bool) {
+	proved, ok := provedKeys(m)
+	keys := proved.Keys()
+	for _, k := range v.Keys.Keys() {
+		if _, known := proved.Key(k.ID()); !known && slices.Contains(m.Keys, k.ID()) {
+			keys = append(keys, k)
+		}
+	}
+	if len(keys) == len(proved.Keys()) {
+		return proved, ok
+	}
+	set, err := jose.NewKeySet(keys...)
+	return set, err == nil
 }
 
 // provedKeys are the keys of a member's key proof that are still its keys; the decision was verified with it.

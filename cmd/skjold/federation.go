@@ -35,7 +35,7 @@ to the federation and 'verify' why; docs/federation.md is the guide of founders,
 		a.quarantineCommand(), a.federationStatusCommand())
 	cmd.AddCommand(a.foundCommand(), a.charterCommand(), a.nominateCommand(), a.challengeCommand(), a.proveCommand(), a.proposeCommand(),
 		a.voteCommand(), a.decideCommand(), a.suspendCommand(), a.expelCommand(), a.reinstateCommand(), a.recoverCommand(), a.recordsCommand(),
-		a.statementCommand(), a.directoryCommand(), a.federationVerifyCommand(), a.federationKeysCommand(), a.membersCommand(), a.hostedCommand(), a.markCommand(),
+		a.statementCommand(), a.statedCommand(), a.directoryCommand(), a.federationVerifyCommand(), a.federationKeysCommand(), a.membersCommand(), a.hostedCommand(), a.markCommand(),
 		a.pushCommand(), a.unpushCommand(), a.pushesCommand())
 	return cmd
 }

@@ -97,7 +97,17 @@ input) and host it. It holds for a day at most: a running member with federation
 				return err
 			}
 			hub := federation.EntityID(cfg.Entity)
-			registry := federation.AdmittedBelow{Superior: hub, Ledger: func() *federation.Ledger { return ledger }}
+			var vouched []federation.Vouched
+			err = a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
+				vouched, _, err = readVouched(ctx, st)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			registry := federation.AdmittedBelow{
+				Superior: hub, Ledger: func() *federation.Ledger { return ledger }, Vouched: func() []federation.Vouched { return vouched },
+			}
 			member, err := registry.Subordinate(cmd.Context(), c.Subject)
 			if errors.Is(err, federation.ErrUnknownSubordinate) {
 				return fmt.Errorf("%s issues no statement about %s: 'skjold federation verify %s' tells what the records say of it", hub, c.Subject, c.Subject)

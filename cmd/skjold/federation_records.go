@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/skjold-exchange/skjold/federation"
+	"github.com/skjold-exchange/skjold/store"
 )
 
 func (a *app) recordsCommand() *cobra.Command {
@@ -210,10 +212,12 @@ func (a *app) statementCommand() *cobra.Command {
 		Short: "Sign, as its superior, the statement about an admitted member",
 		Long: `Sign, as the hub or anchor that the founders named, the subordinate statement (OpenID Federation 1.0 §3.1.3) about an
 admitted member: valid for 24 hours, with the decision that admitted it. It is refused for whom the founders did not admit.
-A member of a class is named by --org-id, which must be in the list, and --admission, the class's decision.`,
+A member of a class is named by --org-id, which must be in the list, and --admission, the class's decision.
+
+The keys are kept: from now on the running node issues the statement by itself and renews it ('skjold federation stated').`,
 		Example: "  skjold federation statement https://skjold.koege.example --jwks koege.jwks --out koege.statement",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			subject, err := federation.ParseEntityID(args[0])
 			if err != nil {
 				return usageError{err}
@@ -245,9 +249,15 @@ A member of a class is named by --org-id, which must be in the list, and --admis
 			if err != nil {
 				return err
 			}
+			err = a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
+				return vouch(ctx, st, federation.Vouched{Entity: subject, OrgID: orgID, Admission: federation.Hash(admission), Keys: set})
+			})
+			if err != nil {
+				return err
+			}
 			return a.deliver(delivery{
 				out: out, record: []byte(compact), facts: map[string]any{"iss": s.Issuer, "sub": subject, "admission": admission},
-				text: fmt.Sprintf("%s states that %s (%s) is admitted by decision %s. It holds for 24 hours.", s.Issuer, subject, orgID, admission),
+				text: fmt.Sprintf("%s states that %s (%s) is admitted by decision %s. It holds for 24 hours, and the running node renews it.", s.Issuer, subject, orgID, admission),
 			})
 		},
 	}

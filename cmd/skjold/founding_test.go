@@ -114,6 +114,11 @@ func TestFoundingForReal(t *testing.T) {
 			"--admission", string(class), "--out", f.paper(p.folder+".statement"))...)
 		return err
 	}))
+	var stated []statedJSON
+	f.must(f.fields(t.Context(), &stated, f.at("hub", "federation", "stated", "list")...))
+	if len(stated) != len(municipalities) || !stated[0].Vouched || len(stated[0].Keys) != 1 {
+		t.Errorf("the hub's node issues %d statements, want %d", len(stated), len(municipalities))
+	}
 	f.checkStatements(municipalities[0], class)
 	f.checkDirectory(municipalities[len(municipalities)-1].slug, len(parties), len(municipalities))
 	f.checkChain(municipalities[40], "https://skjold.vand.example")

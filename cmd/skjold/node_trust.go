@@ -24,11 +24,18 @@ type trust struct {
 	endpoints     http.Handler
 	revoked       *revocations
 	state         *nodeState
+	stated        *stated
+}
+
+// registry is what the node knows of members below it.
+func (t *trust) registry() federation.AdmittedBelow {
+	return federation.AdmittedBelow{Superior: t.entity, Ledger: t.members.current, Vouched: t.stated.vouched}
 }
 
 // newTrust prepares the node's part. identity is what it says about itself.
 func (n *node) newTrust(ctx context.Context, entity federation.EntityID, keys *nodeKeys, identity *federation.WellKnownHandler, client *http.Client) (*trust, error) {
 	t := &trust{entity: entity, members: n.members}
+	t.stated = &stated{store: n.store, client: client, log: n.log, every: min(followEvery, n.cfg.Federation.StatementLife/2)}
 	if err := t.openRevocations(ctx, n, keys, client); err != nil {
 		return nil, err
 	}
@@ -51,7 +58,7 @@ func (n *node) newTrust(ctx context.Context, entity federation.EntityID, keys *n
 	}
 	t.endpoints = federation.NewEndpoints(federation.EndpointOptions{
 		Entity: entity, BaseURL: n.cfg.PublicURL, FederationKey: keys.federation, StatementLife: n.cfg.Federation.StatementLife, Revocations: t.revoked.list,
-		Registry: federation.AdmittedBelow{Superior: entity, Ledger: n.members.current}, Chains: t.chainOf, Ledger: n.members.current,
+		Registry: t.registry(), Chains: t.chainOf, Ledger: n.members.current,
 		Introductions: t.introductions, IntroductionRate: n.cfg.Limits.IntroductionRate, Logger: n.log,
 		Hosted: n.store, Authenticate: func(r *http.Request) (federation.Caller, error) { return n.verifier.Verify(r) },
 		HistoricalKeys: func(context.Context) ([]federation.HistoricalKey, error) { return keys.former(), nil },
@@ -93,6 +100,7 @@ func (t *trust) run(ctx context.Context) error {
 	group.Go(func() error { return t.members.run(ctx) })
 	group.Go(func() error { return t.revoked.run(ctx) })
 	group.Go(func() error { return t.state.run(ctx) })
+	group.Go(func() error { return t.stated.run(ctx, t.registry()) })
 	if t.chain != nil {
 		group.Go(func() error { return t.chain.Run(ctx) })
 	}
