@@ -201,6 +201,14 @@ func TestComposed(t *testing.T) {
 	h := startComposed(t)
 	var admin struct{ User, Password string }
 	h.command(&admin, "client", "add", "crew", "--admin", "--json")
+	var status statusJSON
+	eventually(t, 10*time.Second, func() error {
+		h.command(&status, "status", "--json")
+		if len(status.Processes) != len(h.services) || !status.Running || status.Health != "ready" {
+			return fmt.Errorf("status tells of %+v, running %v, %q", status.Processes, status.Running, status.Health)
+		}
+		return nil
+	})
 	client, err := taxii.NewClient(taxii.ClientOptions{URL: "https://localhost/taxii2/" + config.Default().APIRoot.Name + "/", User: admin.User, Password: admin.Password, Retries: -1, HTTP: h.http})
 	if err != nil {
 		t.Fatal(err)
