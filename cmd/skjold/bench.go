@@ -22,6 +22,7 @@ type benchOptions struct {
 	small       int
 	large       int
 	hopObjects  int
+	accounts    int
 	nodeCount   int
 	rate        int // objects a second
 	publishFor  time.Duration
@@ -82,6 +83,9 @@ the centre and down to every node.`, benchFederation)
 	scale := sub("scale", "A large collection against a small one; memory", `Latency of pages at random places, of empty polls and of objects by id, in a collection of --large objects and in one of
 --small, and the resident memory of the process that serves them. The large collection is published over HTTP first, which
 takes a while: minutes for a million objects. With --dir it is kept, and completed by the next run.`, benchScale)
+	clients := sub("clients", "Polls by many accounts", `Requests a second for polls that find nothing new by --accounts accounts in turn, each of which the node has not seen for a
+while, against as many by one account. This program asks by itself.`, benchClients)
+	clients.Flags().IntVar(&o.accounts, "accounts", 5000, "accounts that poll")
 	scale.Flags().IntVar(&o.large, "large", 1000000, "objects of the large collection")
 	scale.Flags().IntVar(&o.small, "small", 10000, "objects of the small one")
 	federation.Flags().IntVar(&o.hopObjects, "hops", 200, "objects to follow through the federation")
@@ -89,7 +93,7 @@ takes a while: minutes for a million objects. With --dir it is kept, and complet
 	federation.Flags().IntVar(&o.rate, "rate", 35, "with --nodes, objects that are published in a second")
 	federation.Flags().DurationVar(&o.publishFor, "publish", time.Minute, "with --nodes, how long they are published")
 	federation.Flags().DurationVar(&o.pollEvery, "poll", 10*time.Second, "with --nodes, how often a node asks another, ± 20 %")
-	cmd.AddCommand(read, ingest, federation, scale)
+	cmd.AddCommand(read, clients, ingest, federation, scale)
 	return cmd
 }
 
