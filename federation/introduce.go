@@ -63,6 +63,11 @@ func (h *introduceHandler) handle(w http.ResponseWriter, r *http.Request) error 
 		return &EndpointError{Status: http.StatusBadRequest, Code: "invalid_trust_chain", Description: err.Error()}
 	}
 	chain, err := h.introductions.Introduce(statements)
+	if err == nil {
+		if err := h.introductions.share(r.Context(), chain); err != nil {
+			return &EndpointError{Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Description: "this node's database does not answer; try again later", Cause: err}
+		}
+	}
 	switch {
 	case errors.Is(err, ErrIntroductionsClosed):
 		return &EndpointError{Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Description: ErrIntroductionsClosed.Error() + ": this node can't check revocations; try again later", Cause: err}

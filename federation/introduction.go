@@ -39,6 +39,8 @@ type IntroductionOptions struct {
 	Chain func() ChainOptions
 	// Closed, where set, returns why nobody who is not known already is taken at present; nil if everybody may come.
 	Closed func() error
+	// Shared, where set, keeps chains for all processes that serve this node; without it each asks for them by itself.
+	Shared SharedChains
 	// Capacity is how many nodes are remembered, 0 means 4,096; PerSuperior how many below one superior, 0 means 1,024.
 	Capacity, PerSuperior int
 }
@@ -52,6 +54,7 @@ type Introductions struct {
 	known  map[EntityID]*list.Element // of *introduced
 	recent *list.List                 // the one used last is in front
 	shares map[EntityID]int           // how many by their immediate superior
+	doubts map[EntityID]time.Time     // when a chain of Shared was found not to hold
 }
 
 // introduced is one node.

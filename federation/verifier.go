@@ -426,7 +426,7 @@ func sentPath(r *http.Request) string {
 func (v *Verifier) checkSignature(ctx context.Context, token *jose.Unverified, issuer EntityID) (Peer, error) {
 	peer, err := v.peers.Peer(ctx, issuer)
 	if errors.Is(err, ErrUnknownPeer) {
-		return v.checkIntroduced(token, issuer)
+		return v.checkIntroduced(ctx, token, issuer)
 	}
 	if err != nil {
 		return Peer{}, fmt.Errorf("look up the peer %s: %w", issuer, err)
@@ -438,7 +438,7 @@ func (v *Verifier) checkSignature(ctx context.Context, token *jose.Unverified, i
 	switch _, err := token.Verify(keys); {
 	case err != nil && jose.ReasonOf(err) == jose.UnknownKey && v.known != nil:
 		// A pinned member whose request keys were rotated shows its new ones by its trust chain.
-		if _, err := v.checkIntroduced(token, issuer); err != nil {
+		if _, err := v.checkIntroduced(ctx, token, issuer); err != nil {
 			return Peer{}, err
 		}
 	case err != nil:
@@ -447,11 +447,26 @@ func (v *Verifier) checkSignature(ctx context.Context, token *jose.Unverified, i
 	return peer, nil
 }
 
-// checkIntroduced checks the signature of a caller that is not pinned.
-func (v *Verifier) checkIntroduced(token *jose.Unverified, issuer EntityID) (Peer, error) {
+// checkIntroduced checks the signature of a caller that is not pinned, by the chain that it has shown to this process or, if
+// that does not do, to another one of this node.
+func (v *Verifier) checkIntroduced(ctx context.Context, token *jose.Unverified, issuer EntityID) (Peer, error) {
 	if v.known == nil {
 		return Peer{}, refuse(NotPinned, "%s is not pinned here", issuer)
 	}
+	peer, err := v.checkKnown(token, issuer)
+	if ReasonOf(err) != ChainUnknown {
+		return peer, err
+	}
+	if learned, failed := v.known.learn(ctx, issuer); failed != nil {
+		return Peer{}, failed
+	} else if !learned {
+		return Peer{}, err
+	}
+	return v.checkKnown(token, issuer)
+}
+
+// checkKnown checks the signature of a caller by the chain that this process knows.
+func (v *Verifier) checkKnown(token *jose.Unverified, issuer EntityID) (Peer, error) {
 	caller := v.known.find(issuer)
 	if caller == nil {
 		return Peer{}, refuse(ChainUnknown, "%s is not pinned here and has not introduced itself", issuer)

@@ -75,6 +75,8 @@ var (
 	_ taxii.Journal    = (*Store)(nil)
 	_ federation.Peers = (*Store)(nil)
 	_ sync.Store       = (*Store)(nil)
+
+	_ federation.SharedChains = (*Store)(nil)
 )
 
 // Open opens the store and brings its schema up to date; a store that does not exist is created. The errors are

@@ -15,7 +15,7 @@ func (s *Store) UseToken(ctx context.Context, peer string, id []byte, life time.
 	h.Write([]byte(peer))
 	h.Write([]byte{0}) // no entity identifier has one
 	h.Write(id)
-	err = s.engine.Aside(ctx, func(c conn) error {
+	err = s.aside(ctx, func(c conn) error {
 		now, err := s.engine.Clock(c)
 		if err != nil {
 			return err
@@ -25,8 +25,6 @@ func (s *Store) UseToken(ctx context.Context, peer string, id []byte, life time.
 		first = n == 1
 		return err
 	})
-	s.metrics.failed(err)
-	s.health.met(err)
 	return first && err == nil, err
 }
 
@@ -35,7 +33,7 @@ func (s *Store) forgetTokens(ctx context.Context) error {
 	if !s.roster.shared {
 		return nil // one process remembers them by itself
 	}
-	return s.engine.Aside(ctx, func(c conn) error {
+	return s.aside(ctx, func(c conn) error {
 		now, err := s.engine.Clock(c)
 		if err != nil {
 			return err

@@ -116,6 +116,13 @@ CREATE TABLE idempotency_key (
   PRIMARY KEY (account, number)
 );
 
+CREATE TABLE introduced (
+  entity     TEXT PRIMARY KEY,
+  statements TEXT NOT NULL, -- one a line
+  expires    BIGINT NOT NULL,
+  kept       BIGINT NOT NULL
+);
+
 CREATE TABLE joined (
   target     TEXT NOT NULL, -- the identifier of an end
   collection INTEGER NOT NULL REFERENCES collection (number),
@@ -303,6 +310,8 @@ CREATE INDEX facet_marking_set ON facet (marking_set);
 CREATE INDEX idempotency_key_created ON idempotency_key (created);
 
 CREATE UNIQUE INDEX idempotency_key_name ON idempotency_key (account, collection, name);
+
+CREATE INDEX introduced_kept ON introduced (kept);
 
 CREATE INDEX joined_object ON joined (collection, object);
 
