@@ -91,6 +91,7 @@ type proposalRig struct {
 	nomination Nomination
 	nominator  *jose.Key
 	proof      *jose.Key // nil for none
+	proofTo    EntityID  // the anchor unless set
 	proposal   Proposal
 	voters     []int // founders
 	choices    map[int]Choice
@@ -121,7 +122,11 @@ func (r *proposalRig) decide() ([]byte, *Decision, error) {
 		}
 		r.proposal.Nomination = compact
 		if r.proof != nil {
-			r.proposal.KeyProof, err = SignKeyProof(r.nomination.Subject, "https://anchor.example", "AAAAAAAAAAAAAAAAAAAAAA", compact, r.proof, testNow)
+			to := r.proofTo
+			if to == "" {
+				to = anchorID
+			}
+			r.proposal.KeyProof, err = SignKeyProof(r.nomination.Subject, to, "AAAAAAAAAAAAAAAAAAAAAA", compact, r.proof, testNow)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -270,6 +275,7 @@ func TestNobodyIsAdmittedBy(t *testing.T) {
 		"a nomination in another's name": {func(r *proposalRig) { r.nominator = c.keys[1] }, "the key is that of"},
 		"a key that nobody proved":       {func(r *proposalRig) { r.proof = nil }, "key proof"},
 		"a proof of another key":         {func(r *proposalRig) { r.proof = c.other }, "none that was nominated"},
+		"a proof to no anchor":           {func(r *proposalRig) { r.proofTo = "https://hub.example" }, "which is no anchor"},
 		"a nomination that has ended": {func(r *proposalRig) {
 			r.proposal.IssuedAt = testNow.Add(61 * 24 * time.Hour).Unix()
 			r.voteAt = testNow.Add(61 * 24 * time.Hour)

@@ -18,6 +18,7 @@ func (a *app) charterCommand() *cobra.Command {
 		Long: `The charter says who founded the federation and votes, with which keys, and by which rules. Its first version is signed
 by every founder, each further one under the rules of the one before it. Its hash is what every node's operator pins in
 federation.charter, once, and compares with a founder by a way that both trust.`,
+		Example: "  skjold federation charter show\n  skjold federation charter sign draft.json --key vote.jwk --out kl.sig\n  skjold federation charter import charter.json",
 	}
 	cmd.AddCommand(a.charterShowCommand(), a.charterProposeCommand(), a.charterSignCommand(), a.charterCombineCommand(), a.charterImportCommand())
 	return cmd

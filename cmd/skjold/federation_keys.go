@@ -16,6 +16,7 @@ func (a *app) federationKeysCommand() *cobra.Command {
 		Long: `Keys are files: one each, readable by their owner alone, and refused when others can read them. A founder's vote key
 signs votes, nominations, suspensions and charters; it is best kept on another machine than the node, where no network is
 needed: proposals go there, votes come back.`,
+		Example: "  skjold federation keys show\n  skjold federation keys new vote.jwk",
 	}
 	cmd.AddCommand(a.keysShowCommand(), a.keysRotateCommand(), a.keysNewCommand(), a.keysPublicCommand())
 	return cmd

@@ -35,7 +35,12 @@ func (a *app) openLedger(pin string) (*federation.Ledger, error) {
 	if _, err := federation.ParseHash(pin); err != nil {
 		return nil, usagef("--charter: %w", err)
 	}
-	return federation.OpenLedger(federation.Hash(pin), federation.RecordDir(dataDir(a.data).records()))
+	dir := dataDir(a.data).records()
+	ledger, err := federation.OpenLedger(federation.Hash(pin), federation.RecordDir(dir))
+	if err != nil {
+		return nil, fmt.Errorf("%w\nRecords are files in %s, named by their hashes. Remove those that are named here, and import them again from another node: skjold federation records import", err, dir)
+	}
+	return ledger, nil
 }
 
 var errNotPinned = errors.New("no founding charter is pinned here: compare its hash with a founder, and keep it with 'skjold config set federation.charter=HASH', or name it with --charter HASH")

@@ -22,6 +22,7 @@ func (a *app) recordsCommand() *cobra.Command {
 		Long: `The records - charters, decisions, lists of classes, suspensions, key rotations - are kept in federation/records of the
 data directory, each named by its SHA-256. Nothing is taken that the founders have not signed: it does not matter who brings
 a record, nor in what order.`,
+		Example: "  skjold federation records list\n  skjold federation records import records/",
 	}
 	cmd.AddCommand(a.recordsListCommand(), a.recordsImportCommand(), a.recordsExportCommand(), a.recordsHashCommand())
 	return cmd
