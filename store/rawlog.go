@@ -29,6 +29,8 @@ func OpenRawLog(ctx context.Context, o Options) (*RawLog, error) {
 	return &RawLog{engine: db.engine}, nil
 }
 
+var insertRawLog = newInsertion("raw_log", "seq", "object", "raw")
+
 // Append stores objects, raws[i] under ids[i], in one transaction that is durable on return. It is not for concurrent use.
 func (l *RawLog) Append(ctx context.Context, ids []string, raws [][]byte) error {
 	rows := make([][]any, len(ids))
@@ -36,7 +38,7 @@ func (l *RawLog) Append(ctx context.Context, ids []string, raws [][]byte) error 
 		rows[i] = []any{l.rows + int64(i) + 1, id, raws[i]}
 	}
 	err := l.engine.Write(ctx, func(c conn) error {
-		return c.ExecMany(`INSERT INTO raw_log (seq, object, raw) VALUES ($1, $2, $3)`, rows)
+		return c.Insert(insertRawLog, rows)
 	})
 	if err == nil {
 		l.rows += int64(len(ids))
