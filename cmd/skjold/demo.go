@@ -152,7 +152,7 @@ Who belongs to the federation, since when, and how each founder voted; a browser
   %[1]s/federation/
   curl -s -u %[2]s:%[3]s %[1]s/federation/directory.json
 Why the %[4]s is a member: its trust chain, asked of the nodes, and each vote behind it:
-  skjold federation verify %[5]s --data %[6]s --fetch
+  skjold federation verify %[5]s --data %[6]s
 What has arrived at the company:
   curl -s -u %[2]s:%[3]s -H 'Accept: application/taxii+json;version=2.1' '%[7]scollections/%[8]s/objects/?limit=2'
 One founder suspends the company for 72 hours, and the state, once it has the order, serves it nothing more:

@@ -20,9 +20,9 @@ import (
 // demoSite is one party of the demonstration: how the founders vote on it, and whom it exchanges its collection with.
 type demoSite struct {
 	name, folder, orgID, class string
-	below                      string // folder of who issues the statements about it
-	votes                      []federation.Choice
-	peers                      []int // indexes of sites; each pair pulls from each other
+	below                      string              // folder of who issues the statements about it
+	votes                      []federation.Choice // nil for a municipality: the founders vote on the class
+	peers                      []int               // indexes of sites; each pair pulls from each other
 }
 
 // demoFounders are the founding parties. They need no node: a vote key and files are enough.
@@ -44,19 +44,24 @@ const (
 // demoSites are a small federation: two municipalities, a region and a company around the joint municipal hub and the
 // state. Nothing is drawn from a real network.
 var demoSites = []demoSite{
-	{"Municipality of Aarhus", "aarhus", "cvr:10000011", "municipality", "hub", []federation.Choice{yes, yes, yes, neither, yes}, []int{2}},
-	{"Municipality of Viborg", "viborg", "cvr:10000012", "municipality", "hub", []federation.Choice{yes, yes, yes, yes, absent}, []int{2}},
+	{"Municipality of Aarhus", "aarhus", "cvr:10000011", "municipality", "hub", nil, []int{2}},
+	{"Municipality of Viborg", "viborg", "cvr:10000012", "municipality", "hub", nil, []int{2}},
 	{"Joint municipal hub", "hub", "cvr:10000010", hubClass, secretariatFolder, []federation.Choice{yes, yes, yes, yes, yes}, []int{3}},
 	{"State", "state", "cvr:10000020", "authority", secretariatFolder, []federation.Choice{yes, yes, yes, neither, yes}, nil},
 	{"Central region", "region", "cvr:10000030", "region", secretariatFolder, []federation.Choice{yes, yes, yes, yes, neither}, []int{3}},
 	{"Company (waterworks)", "company", "cvr:10000040", "company", secretariatFolder, []federation.Choice{yes, no, yes, neither, yes}, []int{3}},
 }
 
+// demoClass is how the founders vote on the municipalities, all at once.
+var demoClass = []federation.Choice{yes, yes, yes, neither, absent}
+
 const (
 	// demoPublisher is the index of the site whose analyst publishes.
 	demoPublisher = 0
 	// demoState is that of the state, which the company pulls from.
 	demoState = 3
+	// demoHub is that of the hub which states the municipalities.
+	demoHub = 2
 
 	secretariatFolder = "secretariat"
 	hubClass          = "hub"
@@ -186,22 +191,50 @@ func (a *app) foundStepByStep(ctx context.Context, f *demoFederation, founding *
 		return err
 	}
 	fmt.Fprintf(a.out, "     %s\n3. The secretariat proposes members, founders vote; more than half of all founders must be for it.\n   The secretariat signs statements and decides nothing: a stolen key of its admits nobody.\n", spoken(founding.charter))
-	t := table{head: []string{"   MEMBER", "FOR IT", "STATED BY"}}
-	for _, hub := range []bool{true, false} { // a hub before those that it states
-		for i, site := range demoSites {
-			if (site.class == hubClass) != hub {
-				continue
-			}
-			d, err := founding.admit(ctx, all[1+i], site.votes)
-			if err != nil {
-				return err
-			}
-			t.row("   "+site.name, fmt.Sprintf("%d of %d", d.For, d.Founders), site.below)
-		}
+	class, t, err := foundDemoMembers(ctx, founding, all[1:])
+	if err != nil {
+		return err
 	}
 	if err := t.print(a.out); err != nil {
 		return err
 	}
-	fmt.Fprintf(a.out, "4. Each node pins the charter, takes the signed records, and checks every vote itself. No node has pinned another: they\n   know each other by trust chains, and serve each other what they have opened to members.\n\n")
-	return founding.spread(ctx, all)
+	fmt.Fprintf(a.out, "4. Each node pins the charter, takes the signed records, and checks every vote itself. No node has pinned another: they\n   know each other by trust chains, and serve each other what they have opened to members.\n")
+	if err := founding.spread(ctx, all); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.out, "5. The municipalities send the hub their keys; it states them, and could state nobody else.\n\n")
+	for i, site := range demoSites {
+		if site.votes == nil {
+			if err := founding.state(ctx, site.below, all[1+i], class); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// foundDemoMembers admits a hub before those that it states, and the municipalities in the end, by one vote.
+func foundDemoMembers(ctx context.Context, founding *founding, parties []party) (class admitted, t table, err error) {
+	t.head = []string{"   MEMBER", "FOR IT", "STATED BY"}
+	var municipalities []string
+	for _, hub := range []bool{true, false} {
+		for i, site := range demoSites {
+			switch {
+			case (site.class == hubClass) != hub:
+				continue
+			case site.votes == nil:
+				municipalities = append(municipalities, site.orgID)
+				continue
+			}
+			d, err := founding.admit(ctx, parties[i], site.votes)
+			if err != nil {
+				return class, t, err
+			}
+			t.row("   "+site.name, fmt.Sprintf("%d of %d", d.For, d.Founders), site.below)
+		}
+	}
+	hub := parties[demoHub]
+	class, err = founding.admitClass(ctx, party{folder: "municipalities", name: "The municipalities", class: "municipality", hub: hub.entity}, municipalities, demoClass)
+	t.row(fmt.Sprintf("   The municipalities (%d, by one vote)", len(municipalities)), fmt.Sprintf("%d of %d", class.For, class.Founders), hub.folder)
+	return class, t, err
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"strings"
 
 	"github.com/skjold-exchange/skjold/federation"
@@ -28,6 +29,30 @@ func (f *founding) admit(ctx context.Context, p party, votes []federation.Choice
 		return admitted{}, err
 	}
 	return f.decide(ctx, p.folder, votes)
+}
+
+// admitClass has the founders vote once on a class of organisations, whose members its hub states.
+func (f *founding) admitClass(ctx context.Context, class party, orgIDs []string, votes []federation.Choice) (admitted, error) {
+	ids, list := f.paper(class.folder+".txt"), f.paper(class.folder+".json")
+	if err := os.WriteFile(ids, []byte(strings.Join(orgIDs, "\n")+"\n"), 0o644); err != nil {
+		return admitted{}, err
+	}
+	if err := f.nominate(ctx, class, "--members", ids, "--list", list); err != nil {
+		return admitted{}, err
+	}
+	_, err := f.skjold(ctx, f.at(f.secretariat.folder, "federation", "propose", "admission", "--nomination", f.paper(class.folder+".nomination"),
+		"--list", list, "--out", f.paper(class.folder+".proposal"))...)
+	if err != nil {
+		return admitted{}, err
+	}
+	return f.decide(ctx, class.folder, votes)
+}
+
+// state has a hub state a member of a class, whose key set it was sent.
+func (f *founding) state(ctx context.Context, hub string, p party, class admitted) error {
+	_, err := f.skjold(ctx, f.at(hub, "federation", "statement", p.entity, "--jwks", f.paper(p.folder+".jwks"), "--org-id", p.orgID,
+		"--admission", string(class.Decision), "--out", f.paper(p.folder+".statement"))...)
+	return err
 }
 
 // nominate has the first founder nominate a party or a class; what names it is in more.

@@ -101,7 +101,12 @@ func TestFoundingForReal(t *testing.T) {
 			t.Errorf("%s: decision %+v", p.name, d)
 		}
 	}
-	class := f.admitClass(municipalities)
+	var orgIDs []string
+	for _, m := range municipalities {
+		orgIDs = append(orgIDs, m.orgID)
+	}
+	class, err := f.admitClass(t.Context(), party{folder: "class", name: "The municipalities", class: "municipality", hub: jointHubID}, orgIDs, votesOf(1, 9))
+	f.must(err)
 	admitted := time.Since(began)
 
 	// Everybody gets the records, and the hub states who its municipalities are.
@@ -110,38 +115,18 @@ func TestFoundingForReal(t *testing.T) {
 		if p.hub != jointHubID {
 			return nil
 		}
-		_, err := f.skjold(ctx, f.at("hub", "federation", "statement", p.entity, "--jwks", f.paper(p.folder+".jwks"), "--org-id", p.orgID,
-			"--admission", string(class), "--out", f.paper(p.folder+".statement"))...)
-		return err
+		return f.state(ctx, "hub", p, class)
 	}))
 	var stated []statedJSON
 	f.must(f.fields(t.Context(), &stated, f.at("hub", "federation", "stated", "list")...))
 	if len(stated) != len(municipalities) || !stated[0].Vouched || len(stated[0].Keys) != 1 {
 		t.Errorf("the hub's node issues %d statements, want %d", len(stated), len(municipalities))
 	}
-	f.checkStatements(municipalities[0], class)
+	f.checkStatements(municipalities[0], class.Decision)
 	f.checkDirectory(municipalities[len(municipalities)-1].slug, len(parties), len(municipalities))
 	f.checkChain(municipalities[40], "https://skjold.vand.example")
 	t.Logf("%d data directories in %s; founded and %d parties and %d municipalities admitted after %s; everybody knows everybody after %s",
 		len(everybody), made.Round(time.Millisecond), len(parties), len(municipalities), admitted.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
-}
-
-// admitClass admits all municipalities by one vote.
-func (f foundingRig) admitClass(municipalities []municipality) federation.Hash {
-	f.t.Helper()
-	var ids strings.Builder
-	for _, m := range municipalities {
-		fmt.Fprintln(&ids, m.orgID)
-	}
-	f.must(os.WriteFile(f.paper("ids.txt"), []byte(ids.String()), 0o600))
-	class := party{folder: "class", name: "The municipalities", class: "municipality", hub: jointHubID}
-	f.must(f.nominate(f.t.Context(), class, "--members", f.paper("ids.txt"), "--list", f.paper("members.json")))
-	_, err := f.skjold(f.t.Context(), f.at("secretariat", "federation", "propose", "admission", "--nomination", f.paper("class.nomination"),
-		"--list", f.paper("members.json"), "--out", f.paper("class.proposal"))...)
-	f.must(err)
-	d, err := f.decide(f.t.Context(), "class", votesOf(1, 9))
-	f.must(err)
-	return d.Decision
 }
 
 // checkStatements: the hub states nothing of whom the founders did not list, and nobody but the hub states anything.
