@@ -36,19 +36,25 @@ func (a *app) printProcesses(list []processJSON) error {
 	return nil
 }
 
-// dutiesInWords counts the subscriptions that a process pulls and names its other duties.
+// dutiesInWords counts the subscriptions that a process pulls and the pushes that it sees to, and names its other duties.
 func dutiesInWords(duties []string) string {
 	var words []string
-	pulls := 0
+	pulls, pushes := 0, 0
 	for _, duty := range duties {
-		if strings.HasPrefix(duty, pulling) {
+		switch {
+		case strings.HasPrefix(duty, pulling):
 			pulls++
-			continue
+		case strings.HasPrefix(duty, pushing):
+			pushes++
+		default:
+			words = append(words, duty)
 		}
-		words = append(words, duty)
 	}
 	if pulls > 0 {
 		words = append(words, "pulls "+counted(pulls, "subscription"))
+	}
+	if pushes > 0 {
+		words = append(words, "pushes to "+counted(pushes, "collection"))
 	}
 	return strings.Join(words, ", ")
 }
