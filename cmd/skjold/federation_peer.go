@@ -291,19 +291,23 @@ func (a *app) peerListCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				t := table{head: []string{"ENTITY", "MAY READ", "LAST SEEN"}}
+				t := table{head: []string{"ENTITY", "MAY READ", "MAY ADD TO", "LAST SEEN"}}
 				for _, p := range peers {
-					var reads []string
+					var reads, adds []string
 					for id, r := range p.Rights {
 						if r.Read {
 							reads = append(reads, fmt.Sprintf("%s (up to %s)", names[id], p.MaxTLP[id]))
 						}
+						if r.Write {
+							adds = append(adds, names[id])
+						}
 					}
+					slices.Sort(adds)
 					slices.Sort(reads)
 					if len(reads) == 0 {
 						reads = []string{"nothing"}
 					}
-					t.row(string(p.Entity), strings.Join(reads, ", "), ago(time.Now(), p.LastSeen))
+					t.row(string(p.Entity), strings.Join(reads, ", "), strings.Join(adds, ", "), ago(time.Now(), p.LastSeen))
 				}
 				return t.print(a.out)
 			})
