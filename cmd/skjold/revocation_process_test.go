@@ -3,14 +3,20 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
+	"github.com/skjold-exchange/skjold/config"
 	"github.com/skjold-exchange/skjold/federation"
 )
 
@@ -169,14 +175,24 @@ func (p *processFederation) waitObjects(name string, want int64) {
 	})
 }
 
-// pullError is why a node's only subscription fails, "" if it does not.
+// pullError is why a node's first subscription fails, "" if it does not.
 func (p *processFederation) pullError(name string) string {
+	p.t.Helper()
+	return p.pullErrors(name)[0]
+}
+
+// pullErrors are those of all subscriptions of a node.
+func (p *processFederation) pullErrors(name string) []string {
 	p.t.Helper()
 	var told struct{ Subscriptions []subscriptionJSON }
 	if err := json.Unmarshal([]byte(mustRun(p.t, "federation", "status", "--json", "--data", p.path(name))), &told); err != nil {
 		p.t.Fatal(err)
 	}
-	return told.Subscriptions[0].Error
+	var all []string
+	for _, s := range told.Subscriptions {
+		all = append(all, s.Error)
+	}
+	return all
 }
 
 // TestSuspensionReachesEverybody: after one founder's order, given to the secretariat alone, no node serves the member, nor
@@ -184,26 +200,30 @@ func (p *processFederation) pullError(name string) string {
 func TestSuspensionReachesEverybody(t *testing.T) {
 	sequential(t)
 	t.Parallel()
-	p := newProcessFederation(t, time.Hour, map[string]string{"hub": "secretariat", "city": "hub", "firm": "secretariat"})
+	p := newProcessFederation(t, time.Hour, map[string]string{"hub": "secretariat", "city": "hub", "firm": "secretariat", "friend": "secretariat"})
 	p.follow("city", "firm") // they never met
 	p.follow("firm", "city")
-	p.start("secretariat", "hub", "city", "firm")
-	p.waitState(20*time.Second, federation.Normal, "secretariat", "hub", "city", "firm")
+	p.befriend("city", "friend") // these two are pinned
+	p.start("secretariat", "hub", "city", "firm", "friend")
+	p.waitState(20*time.Second, federation.Normal, "secretariat", "hub", "city", "firm", "friend")
 	p.publish("firm", 1)
 	p.waitObjects("city", 1)
 	p.publish("city", 2)
 	p.waitObjects("firm", 2)
+	p.waitObjects("friend", 2) // the firm's is passed on too
 
 	mustRun(t, "federation", "suspend", p.parties["city"].entity, "--reason", "a test", "--data", p.path("secretariat"), "--charter", p.charter,
 		"--key", p.voteKey(p.founders[1]), "--out", p.paper("order"))
 	suspended := func() {
 		t.Helper()
 		p.eventually(15*time.Second, func() error {
-			if why := p.pullError("firm"); !strings.Contains(why, "is suspended since") {
-				return fmt.Errorf("the firm's pull: %q", why)
+			for _, name := range []string{"firm", "friend"} {
+				if why := p.pullError(name); !strings.Contains(why, "is suspended since") {
+					return fmt.Errorf("%s's pull: %q", name, why)
+				}
 			}
-			if why := p.pullError("city"); why == "" {
-				return fmt.Errorf("the city still pulls")
+			if why := p.pullErrors("city"); slices.Contains(why, "") {
+				return fmt.Errorf("the city still pulls: %q", why)
 			}
 			return nil
 		})
@@ -332,4 +352,54 @@ func (p *processFederation) field(out, name string) string {
 	var o map[string]any
 	p.must(json.Unmarshal([]byte(out), &o))
 	return fmt.Sprint(o[name])
+}
+
+// TestProcessesOfAnAnchor: several processes of a secretariat sign one list after another, never two of one number.
+func TestProcessesOfAnAnchor(t *testing.T) {
+	sequential(t)
+	t.Parallel()
+	p := newProcessFederation(t, time.Hour, nil)
+	dir := dataDir(p.path("secretariat"))
+	cfg, err := config.Load(config.LoadOptions{File: dir.config(), Env: []string{}})
+	p.must(err)
+	st, err := openNodeStore(t.Context(), dir, cfg)
+	p.must(err)
+	defer st.Close()
+	log := slog.New(slog.DiscardHandler)
+	keys, err := openNodeKeys(dir, log)
+	p.must(err)
+	entity := federation.EntityID(p.secretariat.entity)
+	ctx, stop := context.WithCancel(t.Context())
+	var group errgroup.Group
+	defer func() { stop(); _ = group.Wait() }() // it ends with the context
+	var processes []*revocations
+	for range 3 {
+		r := &revocations{entity: entity, store: st, members: newMembership(p.charter, dir, log), key: keys.federation, interval: time.Second, log: log, failures: func() {}}
+		p.must(r.open(ctx))
+		processes = append(processes, r)
+		group.Go(func() error { return r.runIssuing(ctx) })
+	}
+	witness := federation.NewRevocations(processes[0].members.current())
+	seen := func(seq int64) {
+		t.Helper()
+		p.eventually(20*time.Second, func() error {
+			newest := int64(0)
+			for _, r := range processes {
+				if list := r.list(entity); list != nil {
+					if _, err := witness.Accept(list.Compact(), time.Now()); err != nil && !errors.Is(err, federation.ErrOldRevocationList) {
+						t.Fatal(err)
+					}
+					newest = max(newest, list.Seq)
+				}
+			}
+			if newest < seq {
+				return fmt.Errorf("the newest list is number %d, want %d", newest, seq)
+			}
+			return nil
+		})
+	}
+	seen(4)
+	if evidence := witness.Evidence(); len(evidence) > 0 {
+		t.Errorf("the processes are evidence against their anchor: %v", evidence)
+	}
 }
