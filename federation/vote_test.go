@@ -1,8 +1,11 @@
 package federation
 
 import (
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/skjold-exchange/skjold/federation/jose"
 )
 
 // TestVotesThatDoNotCount: a vote by a founder's own key counts for one proposal, under one charter, and for its time.
@@ -64,5 +67,50 @@ func TestKeyProofsOfOthers(t *testing.T) {
 		}
 		_, err = VerifyKeyProof(proof, compact, &n, testNow)
 		check(t, "a proof", err, tt.want)
+	}
+}
+
+// TestStatementsNameAnAdmission: a decision about a member that is no admission lets nobody state it.
+func TestStatementsNameAnAdmission(t *testing.T) {
+	c := testConstitution()
+	for _, kind := range []ProposalKind{Reinstatement, Suspension} {
+		l := memberLedger(t)
+		hash := mustAdd(t, l, about(t, kind, testNow.Add(2*time.Hour)))
+		check(t, string(kind), l.CheckAdmission("https://hub.example", c.statement(hash), testNow.Add(3*time.Hour)), "admits nobody")
+	}
+}
+
+// TestChartersThatNameNobodyTwice: one key of two parties would give one of them the other's vote.
+func TestChartersThatNameNobodyTwice(t *testing.T) {
+	c := testConstitution()
+	for name, tt := range map[string]struct {
+		change func(*Charter)
+		want   string
+	}{
+		"two founders with one key":     {func(d *Charter) { d.Founders[1].Keys = d.Founders[0].Keys }, "is another party's too"},
+		"an anchor with a founder's":    {func(d *Charter) { d.Anchors[0].Keys = d.Founders[0].Keys }, "is another party's too"},
+		"a founder twice":               {func(d *Charter) { d.Founders[1].Entity = d.Founders[0].Entity }, "it stands there twice"},
+		"a founder without a key":       {func(d *Charter) { d.Founders[1].Keys = jose.KeySet{} }, "it has no key"},
+		"a charter without an anchor":   {func(d *Charter) { d.Anchors = nil }, "it has 0 anchors"},
+		"a founder that has no name":    {func(d *Charter) { d.Founders[0].Name = "" }, "the name must have 1 to"},
+		"a rule that asks for nobody":   {func(d *Charter) { d.Rules.Admission = Threshold{} }, "a rule is missing"},
+		"a second version of no first":  {func(d *Charter) { d.Version = 2 }, "versions count from 1"},
+		"a first version after another": {func(d *Charter) { d.Previous = c.charter.hash }, "versions count from 1"},
+	} {
+		d := *c.charter
+		d.Founders, d.Anchors = slices.Clone(d.Founders), slices.Clone(d.Anchors)
+		tt.change(&d)
+		_, err := SignCharter(&d, c.keys[0])
+		check(t, name, err, tt.want)
+	}
+}
+
+// TestOrdersFromBeforeTheCharter: a suspension counts under the charter in which its issuer stands, and not before it.
+func TestOrdersFromBeforeTheCharter(t *testing.T) {
+	c := testConstitution()
+	_, err := newLedger(t).Add(order(t, 1, c.founded.Add(-time.Second)))
+	check(t, "an order from before the charter", err, "older than charter version 1")
+	if _, err := newLedger(t).Add(order(t, 1, c.founded)); err != nil {
+		t.Error(err)
 	}
 }
