@@ -121,7 +121,7 @@ type Cache struct {
 type Memory struct {
 	// SoftLimit is how much memory the process may take, SQLite's caches (about 100 MiB) apart, before it looks for what it no
 	// longer needs all the time; 128MiB to 1TiB. What is being received and sent comes on top, by the limits below. 0B:
-	// 176MiB and cache.size. GOMEMLIMIT and GOGC in the environment go first.
+	// 144MiB and cache.size. GOMEMLIMIT and GOGC in the environment go first.
 	SoftLimit ByteSize `yaml:"soft_limit" default:"0B"`
 }
 

@@ -17,7 +17,7 @@ const (
 	collectAt = 400
 	// besidePages is the memory that the Go runtime may take beside the ready pages before it collects more often, in octets.
 	// SQLite's caches come on top of it.
-	besidePages = 176 << 20
+	besidePages = 144 << 20
 	// limitStep is the least change of the limit that is told to the runtime, which stops for it.
 	limitStep = 8 << 20
 	// limitEvery is how often the limit is made to fit what is being received and sent.

@@ -30,11 +30,11 @@ func TestBoundMemory(t *testing.T) {
 		limit      int64 // at first, 0 for none
 		limitLater int64 // with 100 MiB held
 	}{
-		{"derived", nil, config.Config{Cache: config.Cache{Size: 128 * mib}}, collectAt, 304 * mib, 404 * mib},
-		{"larger cache", nil, config.Config{Cache: config.Cache{Size: 1024 * mib}}, collectAt, 1200 * mib, 1300 * mib},
+		{"derived", nil, config.Config{Cache: config.Cache{Size: 128 * mib}}, collectAt, 272 * mib, 372 * mib},
+		{"larger cache", nil, config.Config{Cache: config.Cache{Size: 1024 * mib}}, collectAt, 1168 * mib, 1268 * mib},
 		{"configured", nil, config.Config{Cache: config.Cache{Size: 128 * mib}, Memory: config.Memory{SoftLimit: 512 * mib}}, collectAt, 512 * mib, 612 * mib},
 		{"GOMEMLIMIT", map[string]string{"GOMEMLIMIT": "1GiB"}, config.Config{}, collectAt, 0, 0},
-		{"GOGC", map[string]string{"GOGC": "50"}, config.Config{Cache: config.Cache{Size: 128 * mib}}, 0, 304 * mib, 404 * mib},
+		{"GOGC", map[string]string{"GOGC": "50"}, config.Config{Cache: config.Cache{Size: 128 * mib}}, 0, 272 * mib, 372 * mib},
 	}
 	percent, limit := gcPercent(), debug.SetMemoryLimit(-1)
 	or := func(n, otherwise int64) int64 {
