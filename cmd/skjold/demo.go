@@ -95,6 +95,9 @@ func (a *app) demo(ctx context.Context, o demoOptions) (err error) {
 
 // playDemo publishes and shows until the context ends, or once.
 func (a *app) playDemo(ctx context.Context, f *demoFederation, o demoOptions) error {
+	if err := a.meet(ctx, f); err != nil {
+		return err
+	}
 	publish := func(ctx context.Context) error { return f.publishMadeUp(ctx, 3) }
 	if o.once {
 		publish = func(ctx context.Context) error { return f.publishFixedSet(ctx) }

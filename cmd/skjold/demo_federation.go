@@ -319,10 +319,9 @@ func (f *demoFederation) publications() []demoPublication {
 
 // wait returns when every node has every object that may leave the publisher.
 func (f *demoFederation) wait(ctx context.Context) error {
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		missing := 0
+	missing := 0
+	err := repeatedly(ctx, func() (int, error) {
+		missing = 0
 		for _, s := range f.sites[demoPublisher+1:] {
 			for _, p := range f.publications() {
 				if _, ok := s.arrival(p.demoObject); !ok && !p.stays {
@@ -330,13 +329,10 @@ func (f *demoFederation) wait(ctx context.Context) error {
 				}
 			}
 		}
-		if missing == 0 {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%d objects had not reached their nodes when the time was over", missing)
-		case <-tick.C:
-		}
+		return missing, nil
+	})
+	if err != nil {
+		return fmt.Errorf("%d objects had not reached their nodes when the time was over", missing)
 	}
+	return nil
 }
