@@ -39,7 +39,8 @@ type IntroductionOptions struct {
 	Chain func() ChainOptions
 	// Closed, where set, returns why nobody who is not known already is taken at present; nil if everybody may come.
 	Closed func() error
-	// Shared, where set, keeps chains for all processes that serve this node; without it each asks for them by itself.
+	// Shared, where set, keeps chains for all processes that serve this node, and over restarts; without it each process asks
+	// for them by itself, and forgets them when it ends.
 	Shared SharedChains
 	// Capacity is how many nodes are remembered, 0 means 4,096; PerSuperior how many below one superior, 0 means 1,024.
 	Capacity, PerSuperior int
@@ -89,6 +90,11 @@ func (in *Introductions) Introduce(statements []string) (*TrustChain, error) {
 			return nil, fmt.Errorf("%w: %w", ErrIntroductionsClosed, err)
 		}
 	}
+	return in.accept(statements, o)
+}
+
+// accept verifies a chain and remembers whom it is about, also while nobody new may come.
+func (in *Introductions) accept(statements []string, o ChainOptions) (*TrustChain, error) {
 	chain, err := VerifyTrustChain(statements, o)
 	if err != nil {
 		return nil, err

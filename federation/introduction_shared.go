@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// SharedChains keeps the chains of nodes that introduced themselves for all processes that serve this node: a proxy gives
-// the request after an introduction to whichever it likes. It runs concurrently.
+// SharedChains keeps the chains of nodes that introduced themselves for all processes that serve this node, those that are
+// started later included: a proxy gives the request after an introduction to whichever it likes, and a node that is
+// restarted while its revocation list is too old for introductions still knows whom it knew. It runs concurrently.
 type SharedChains interface {
 	// KeepChain keeps the statements of an entity's chain, in the place of earlier ones, at most until they end. It may
 	// forget those that were kept first when there are many.
@@ -32,7 +33,8 @@ func (in *Introductions) share(ctx context.Context, chain *TrustChain) error {
 }
 
 // learn takes the chain that an entity has shown to another process, after verifying it anew, and reports whether there is
-// one that was not known here. One that does not hold is not verified again for two seconds, whoever asks.
+// one that was not known here. Such an entity is not new, so that Closed is not asked. A chain that does not hold is not
+// verified again for two seconds, whoever asks.
 func (in *Introductions) learn(ctx context.Context, id EntityID) (bool, error) {
 	if in.options.Shared == nil || in.doubted(id) {
 		return false, nil
@@ -44,7 +46,7 @@ func (in *Introductions) learn(ctx context.Context, id EntityID) (bool, error) {
 	if known := in.find(id); len(statements) == 0 || known != nil && slices.Equal(known.chain.Statements, statements) {
 		return false, nil
 	}
-	chain, err := in.Introduce(statements)
+	chain, err := in.accept(statements, in.options.Chain())
 	if err != nil || chain.Entity != id {
 		in.doubt(id)
 		return false, nil // the caller introduces itself, and is told what is wrong

@@ -50,7 +50,12 @@ type hubProcess struct {
 
 func newHubProcess(t *testing.T, f *fedtest.Federation, n *fedtest.Node, shared federation.SharedChains) hubProcess {
 	t.Helper()
-	p := hubProcess{introductions: federation.NewIntroductions(federation.IntroductionOptions{Self: n.ID, Chain: f.ChainOptions, Shared: shared})}
+	return newProcess(t, f, n, federation.IntroductionOptions{Self: n.ID, Chain: f.ChainOptions, Shared: shared})
+}
+
+func newProcess(t *testing.T, f *fedtest.Federation, n *fedtest.Node, o federation.IntroductionOptions) hubProcess {
+	t.Helper()
+	p := hubProcess{introductions: federation.NewIntroductions(o)}
 	p.endpoints = federation.NewEndpoints(federation.EndpointOptions{
 		Entity: n.ID, Ledger: func() *federation.Ledger { return f.Ledger }, Introductions: p.introductions, Chains: p.introductions.Chain, Now: f.Clock.Now,
 	})
@@ -144,6 +149,55 @@ func TestIntroducedToAnotherProcess(t *testing.T) {
 	}
 	if shared.asked != asked {
 		t.Errorf("the chain of an expelled member was looked up %d times more", shared.asked-asked)
+	}
+}
+
+// TestKnownOverARestart holds that who has introduced itself is known to the process that is started next, also while nobody
+// new may come, until its chain has ended; and that who has not stays unknown.
+func TestKnownOverARestart(t *testing.T) {
+	f := fedtest.New(t, fedtest.Options{Founders: 1})
+	hub := f.AddHub("hub", f.Anchor)
+	city, other := f.AddMember("city", hub), f.AddMember("other", hub)
+	var shared keptChains
+	var closed error
+	start := func() hubProcess {
+		t.Helper()
+		return newProcess(t, f, hub, federation.IntroductionOptions{Self: hub.ID, Chain: f.ChainOptions, Shared: &shared, Closed: func() error { return closed }})
+	}
+	introduce := func(p hubProcess, n *fedtest.Node) int {
+		t.Helper()
+		r := httptest.NewRequest(http.MethodPost, string(hub.ID)+federation.IntroducePath, strings.NewReader(`["`+strings.Join(n.Chain(), `","`)+`"]`))
+		r.Header.Set("Content-Type", federation.TrustChainMediaType)
+		w := httptest.NewRecorder()
+		p.endpoints.ServeHTTP(w, r)
+		return w.Code
+	}
+	call := func(p hubProcess, n *fedtest.Node) federation.Reason {
+		t.Helper()
+		r := httptest.NewRequest(http.MethodGet, string(hub.ID)+"/data", nil)
+		if err := n.Signer().SignRequest(r, hub.ID, nil); err != nil {
+			t.Fatal(err)
+		}
+		_, err := p.verifier.Verify(r)
+		return federation.ReasonOf(err)
+	}
+	if code := introduce(start(), city); code != http.StatusOK {
+		t.Fatalf("introduce: %d", code)
+	}
+	closed = errors.New("the revocation list is too old")
+	again := start()
+	if reason := call(again, city); reason != "" {
+		t.Errorf("known before the restart: %s", reason)
+	}
+	if code := introduce(again, other); code != http.StatusServiceUnavailable {
+		t.Errorf("somebody new: %d", code)
+	}
+	if reason := call(again, other); reason != federation.ChainUnknown {
+		t.Errorf("somebody new calls: %q", reason)
+	}
+	f.Clock.Advance(25 * time.Hour)
+	if reason := call(start(), city); reason != federation.ChainUnknown {
+		t.Errorf("after the end of its chain: %q", reason)
 	}
 }
 

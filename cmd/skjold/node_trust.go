@@ -39,11 +39,9 @@ func (n *node) newTrust(ctx context.Context, entity federation.EntityID, keys *n
 	if err := t.openRevocations(ctx, n, keys, client); err != nil {
 		return nil, err
 	}
-	introductions := federation.IntroductionOptions{Self: entity, Chain: t.chainOptions, Closed: func() error { return t.state.closed() }}
-	if n.cfg.Database.URL != "" { // others may serve the node too
-		introductions.Shared = n.store
-	}
-	t.introductions = federation.NewIntroductions(introductions)
+	t.introductions = federation.NewIntroductions(federation.IntroductionOptions{
+		Self: entity, Chain: t.chainOptions, Closed: func() error { return t.state.closed() }, Shared: n.store,
+	})
 	t.peers = federation.NewPeerChains(federation.PeerChainOptions{
 		Self: entity, HTTP: client, Chain: t.chainOptions, Hosts: t.hosts, Logger: n.log, Dir: filepath.Join(string(n.dir), "federation", "chains"),
 	})
