@@ -44,7 +44,7 @@ func startServer(t *testing.T, args []string, conf ...string) *redisProcess {
 	t.Helper()
 	program, err := exec.LookPath("redis-server")
 	if err != nil {
-		t.Skip("redis-server is not installed")
+		without(t, "redis", "redis-server is not installed")
 	}
 	dir := t.TempDir()
 	p := &redisProcess{port: freePorts(t), said: &strings.Builder{}}
@@ -333,7 +333,7 @@ func sentinelSaid(p *redisProcess, r *Redis) string {
 func TestRedisCluster(t *testing.T) {
 	cli, err := exec.LookPath("redis-cli")
 	if err != nil {
-		t.Skip("redis-cli is not installed")
+		without(t, "redis", "redis-cli is not installed")
 	}
 	conf := append(operator(), "port PORT", "cluster-enabled yes", "cluster-node-timeout 500", "cluster-require-full-coverage no",
 		"cluster-allow-pubsubshard-when-down yes", aclUser(clusterCommands...))

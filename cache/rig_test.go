@@ -158,13 +158,19 @@ const (
 func testServer(t *testing.T, name, variable string) string {
 	t.Helper()
 	u := os.Getenv(variable)
-	if u == "" && slices.Contains(strings.Split(os.Getenv("SKJOLD_TEST_REQUIRE"), ","), name) {
-		t.Fatalf("SKJOLD_TEST_REQUIRE names %s, but %s is not set", name, variable)
-	}
 	if u == "" {
-		t.Skipf("%s is not set: it is the URL of a server for tests", variable)
+		without(t, name, variable+" is not set: it is the URL of a server for tests")
 	}
 	return u
+}
+
+// without skips a test for want of something of a kind of server, or fails it where that kind is required.
+func without(t *testing.T, name, why string) {
+	t.Helper()
+	if slices.Contains(strings.Split(os.Getenv("SKJOLD_TEST_REQUIRE"), ","), name) {
+		t.Fatalf("SKJOLD_TEST_REQUIRE names %s, but %s", name, why)
+	}
+	t.Skip(why)
 }
 
 // redisServer is the Redis for tests, on a database of this package's tests.

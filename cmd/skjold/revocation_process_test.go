@@ -78,21 +78,7 @@ func newProcessFederationOf(t *testing.T, founders int, life time.Duration, supe
 // eventually is the function of that name, with looks that cost the processes less.
 func (p *processFederation) eventually(limit time.Duration, f func() error) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), limit)
-	defer cancel()
-	tick := time.NewTicker(250 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := f()
-		if err == nil {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			p.t.Fatalf("after %s: %v", limit, err)
-		case <-tick.C:
-		}
-	}
+	eventuallyEvery(p.t, 250*time.Millisecond, limit, f)
 }
 
 func (p *processFederation) must(err error) {

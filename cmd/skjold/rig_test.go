@@ -120,9 +120,15 @@ func mustRun(t *testing.T, args ...string) string {
 // eventually waits until f returns no error.
 func eventually(t *testing.T, limit time.Duration, f func() error) {
 	t.Helper()
+	eventuallyEvery(t, 20*time.Millisecond, limit, f)
+}
+
+// eventuallyEvery is eventually for an f that costs something.
+func eventuallyEvery(t *testing.T, every, limit time.Duration, f func() error) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		err := f()
